@@ -1,0 +1,7 @@
+//! What OTLP is: signals, the parts of a request where text stands, the schema as one static table.
+
+mod part;
+mod signal;
+
+pub use part::{Part, PartSet};
+pub use signal::Signal;

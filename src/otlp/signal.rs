@@ -1,0 +1,45 @@
+//! The four signals and how each is asked for.
+
+/// An OpenTelemetry signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Signal {
+    Logs,
+    Metrics,
+    Traces,
+    Profiles,
+}
+
+impl Signal {
+    pub const ALL: [Signal; 4] = [Signal::Logs, Signal::Metrics, Signal::Traces, Signal::Profiles];
+
+    /// The word for it in policies, metrics and arguments.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Logs => "logs",
+            Signal::Metrics => "metrics",
+            Signal::Traces => "traces",
+            Signal::Profiles => "profiles",
+        }
+    }
+
+    /// The path of the signal's gRPC `Export` method.
+    pub const fn grpc_path(self) -> &'static str {
+        match self {
+            Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Signal::Profiles => "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
+        }
+    }
+
+    /// The signal that a gRPC path asks for.
+    pub fn from_grpc_path(path: &str) -> Option<Signal> {
+        Signal::ALL.into_iter().find(|signal| signal.grpc_path() == path)
+    }
+
+    /// The signal of that [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Signal> {
+        Signal::ALL.into_iter().find(|signal| signal.name() == name)
+    }
+}
