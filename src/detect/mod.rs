@@ -1,6 +1,10 @@
 //! Text in, spans out. Knows nothing of OTLP, of policy or of tokens.
 
+mod known;
+
 use std::ops::BitOr;
+
+pub use known::Known;
 
 /// What a span was recognised as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,4 +68,66 @@ pub struct Span {
     pub writing: Writing,
     /// For [`Entity::Ip`]: the address as 128 bits, IPv4 as v4-mapped (`::ffff:a.b.c.d`); otherwise 0.
     pub address: u128,
+}
+
+/// What stands around a text and helps to judge it.
+#[derive(Clone, Copy, Default)]
+pub struct Context<'a> {
+    pub wanted: Wanted,
+    /// Names that the batch gave away.
+    pub known: Option<&'a Known>,
+    pub place: Place,
+}
+
+/// What kind of place a text stands at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing is known of it.
+    #[default]
+    Text,
+    /// A log record's body or a line of a file: may begin with a syslog header.
+    LogBody,
+    /// The value of a key that names a host, an address or a URL: what looks like a host name is one.
+    HostByKey,
+    /// A key or a name (attribute key, metric or span name): dotted words are its namespace.
+    Name,
+}
+
+/// What a search found. Reused from text to text, so that a search allocates nothing.
+#[derive(Default)]
+pub struct Found {
+    /// Appended to by every search; sorted and without overlap as far as one search is concerned.
+    pub spans: Vec<Span>,
+}
+
+/// What a search saw on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Seen {
+    /// A byte above 0x7f stands in the text: the caller must check that it is UTF-8.
+    pub non_ascii: bool,
+}
+
+/// The recognisers, compiled: immutable, shared by all workers.
+#[derive(Debug, Default)]
+pub struct Detector {}
+
+impl Detector {
+    /// Only what is built in: addresses, e-mails, host names, users and passwords in URLs.
+    pub fn builtin() -> Detector {
+        Detector {}
+    }
+
+    /// Searches `buf[start..end]` and appends what it finds to `found.spans`, as offsets into `buf`.
+    ///
+    /// Linear in the text's length, whatever the bytes; never panics on content. Reads beyond `end`, but within `buf`,
+    /// to load whole vectors: give the whole request as `buf`, not a copy of the string.
+    ///
+    /// # Panics
+    /// If `start..end` does not lie in `buf`, or `buf` is longer than `u32::MAX`.
+    pub fn find(&self, buf: &[u8], start: usize, end: usize, context: &Context<'_>, found: &mut Found) -> Seen {
+        let text = &buf[start..end];
+        let _ = (context, found);
+        Seen { non_ascii: !text.is_ascii() }
+    }
 }
