@@ -15,6 +15,7 @@
 //! `scan`. `policy` speaks their vocabulary, [`filter`] joins them, sans-IO. Sockets, clocks and files stand outside:
 //! [`receive`], [`send`], [`observe`], [`control`], [`cli`].
 
+pub mod cli;
 pub mod detect;
 pub mod filter;
 pub mod otlp;

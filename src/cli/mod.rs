@@ -1,0 +1,98 @@
+//! The command line: one file a subcommand, each a struct of arguments and a `run`, no logic that the library lacks.
+//!
+//! ```text
+//! main → arguments → Command → X::run(X::Args) → Ok | Failure { exit, message } → exit code
+//! ```
+
+mod failure;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+
+const EXIT_CODES: &str = "\
+Exit codes (sysexits.h):
+   0  done                          69  unavailable: an address is taken, a peer does not answer
+   1  the answer is no              70  a defect of privet itself
+  64  the command line is wrong     74  reading or writing failed
+  65  the input or policy is wrong  77  not permitted: a file's mode or owner
+  66  a file is not there           78  the configuration or keyring is wrong";
+
+/// The privacy hedge for telemetry.
+///
+/// Privet stands beside a monitoring agent, takes its logs, metrics, traces and profiles over OTLP, replaces addresses,
+/// host names and e-mail addresses with keyed tokens, drops what must stay, and forwards the rest byte for byte.
+#[derive(Parser)]
+#[command(name = "privet", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the completion script of a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// Parses the process's arguments, runs the command, says on standard error why it failed.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => match run(cli.command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(),
+        },
+        // Help and version are errors to clap, with exit code 0.
+        Err(error) => {
+            let _ = error.print();
+            if error.exit_code() == 0 { ExitCode::SUCCESS } else { Exit::Usage.into() }
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "privet", &mut script);
+            Ok(io::Write::write_all(&mut io::stdout(), &script)?)
+        }
+        Command::Man => man(&mut io::stdout().lock()),
+    }
+}
+
+/// One page for all: the command, then each subcommand as a page of its own behind it.
+fn man(out: &mut impl io::Write) -> Result<(), Failure> {
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        clap_mangen::Man::new(subcommand.clone()).render(out)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_names_every_subcommand() {
+        let mut page = Vec::new();
+        man(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        for subcommand in Cli::command().get_subcommands() {
+            assert!(page.contains(&format!("privet\\-{}", subcommand.get_name())), "{}", subcommand.get_name());
+        }
+    }
+}
