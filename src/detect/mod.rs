@@ -1,5 +1,6 @@
 //! Text in, spans out. Knows nothing of OTLP, of policy or of tokens.
 
+pub mod embedded;
 mod known;
 
 use std::ops::BitOr;
