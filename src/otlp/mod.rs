@@ -1,6 +1,7 @@
 //! What OTLP is: signals, the parts of a request where text stands, the schema as one static table.
 
 mod part;
+pub mod schema;
 mod signal;
 
 pub use part::{Part, PartSet};

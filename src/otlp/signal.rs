@@ -1,5 +1,7 @@
 //! The four signals and how each is asked for.
 
+use super::schema::{self, Message};
+
 /// An OpenTelemetry signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -30,6 +32,16 @@ impl Signal {
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Signal::Profiles => "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
+        }
+    }
+
+    /// The message that an Export call of the signal carries.
+    pub fn request(self) -> &'static Message {
+        match self {
+            Signal::Logs => &schema::EXPORT_LOGS_REQUEST,
+            Signal::Metrics => &schema::EXPORT_METRICS_REQUEST,
+            Signal::Traces => &schema::EXPORT_TRACE_REQUEST,
+            Signal::Profiles => &schema::EXPORT_PROFILES_REQUEST,
         }
     }
 
