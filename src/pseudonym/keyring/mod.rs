@@ -1,0 +1,196 @@
+//! The customer's secrets: one independent 32-byte secret an epoch. Never derived from one root, so that destroying an
+//! epoch's secret makes its pseudonyms anonymous for good.
+//!
+//! ```text
+//! pending ─▶ active ─▶ overlap ─▶ retired ─▶ destroyed
+//! ```
+//!
+//! New tokens are made in the `active` epoch, or in a `pending` one whose time has come, so that many replicas change
+//! over at one moment without a file being edited at that moment. `overlap` and `retired` epochs only reveal and match.
+
+mod error;
+mod file;
+mod text;
+
+use std::fmt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::derive::EpochKeys;
+
+pub use error::{Exposure, KeyringError};
+pub use file::keep_out_of_core_dumps;
+
+/// What an epoch is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Will be used from its `not_before` on.
+    Pending,
+    /// Makes new tokens.
+    Active,
+    /// Was active until recently; its tokens are still on their way.
+    Overlap,
+    /// Only reveals and matches.
+    Retired,
+    /// Has no secret any more.
+    Destroyed,
+}
+
+impl State {
+    pub const ALL: [State; 5] = [State::Pending, State::Active, State::Overlap, State::Retired, State::Destroyed];
+
+    /// The word for it in keyring files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Active => "active",
+            State::Overlap => "overlap",
+            State::Retired => "retired",
+            State::Destroyed => "destroyed",
+        }
+    }
+}
+
+/// One epoch of a keyring.
+#[derive(Debug)]
+pub struct Epoch {
+    id: u32,
+    state: State,
+    not_before: Option<Timestamp>,
+    not_after: Option<Timestamp>,
+    /// `None` once destroyed.
+    secret: Option<Secret>,
+}
+
+impl Epoch {
+    /// The number that stands in its tokens; 0 for a throw-away key only.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// From when on it makes tokens; always, if there is none.
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.not_before
+    }
+
+    /// Until before when it makes tokens.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
+    }
+
+    /// Eight characters that tell apart different secrets, and say nothing else; `None` if destroyed.
+    pub fn check_value(&self) -> Option<String> {
+        self.keys().map(|keys| keys.check_value())
+    }
+
+    pub(in crate::pseudonym) fn keys(&self) -> Option<EpochKeys> {
+        self.secret.as_ref().map(|secret| EpochKeys::new(&secret.0))
+    }
+
+    fn makes_tokens_at(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Active | State::Pending)
+            && self.secret.is_some()
+            && self.not_before.is_none_or(|from| from <= now)
+            && self.not_after.is_none_or(|until| now < until)
+    }
+}
+
+/// The epochs of a keyring file, in its order.
+#[derive(Debug)]
+pub struct Keyring {
+    epochs: Vec<Epoch>,
+}
+
+impl Keyring {
+    /// Reads a keyring file. It must be a regular file (links are followed) that belongs to this process's user or to root
+    /// and that nobody else may read. The one exception: a file of root's may be read by a group that this process is
+    /// in, which is what a Kubernetes Secret with `fsGroup` looks like (0440).
+    pub fn load(path: &Path) -> Result<Keyring, KeyringError> {
+        Keyring::parse(&file::read(path)?, path)
+    }
+
+    /// Reads a keyring's text, wherever it comes from; `name` stands for it in errors.
+    pub fn parse(text: &str, name: &Path) -> Result<Keyring, KeyringError> {
+        text::parse(text).map_err(|problem| problem.at(name))
+    }
+
+    /// A random key that is written nowhere, as epoch 0: the tokens of this process join with nothing else.
+    pub fn ephemeral() -> Result<Keyring, KeyringError> {
+        Ok(Keyring { epochs: vec![Epoch { id: 0, ..Epoch::generate()? }] })
+    }
+
+    /// A new keyring with one active epoch, 1, from `now` on.
+    pub fn generate(now: SystemTime) -> Result<Keyring, KeyringError> {
+        let not_before = timestamp(now).and_then(|now| Timestamp::from_second(now.as_second()).ok());
+        Ok(Keyring { epochs: vec![Epoch { not_before, ..Epoch::generate()? }] })
+    }
+
+    /// Writes a keyring file with mode 0600. A file that exists is never touched.
+    pub fn save(&self, path: &Path) -> Result<(), KeyringError> {
+        file::create(path, &text::render(self))
+    }
+
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.epochs
+    }
+
+    pub fn epoch(&self, id: u32) -> Option<&Epoch> {
+        self.epochs.iter().find(|epoch| epoch.id == id)
+    }
+
+    /// The epoch in which tokens are made at `now`: among the active one and the pending ones, of those whose time it is,
+    /// the one that began last.
+    pub fn epoch_at(&self, now: SystemTime) -> Option<&Epoch> {
+        let now = timestamp(now)?;
+        self.epochs.iter().filter(|epoch| epoch.makes_tokens_at(now)).max_by_key(|epoch| epoch.not_before)
+    }
+
+    /// The next moment after `now` at which [`Keyring::epoch_at`] may answer differently.
+    pub fn next_change(&self, now: SystemTime) -> Option<SystemTime> {
+        let now = timestamp(now)?;
+        self.epochs
+            .iter()
+            .filter(|epoch| matches!(epoch.state, State::Active | State::Pending))
+            .flat_map(|epoch| [epoch.not_before, epoch.not_after])
+            .flatten()
+            .filter(|&moment| moment > now)
+            .min()
+            .map(SystemTime::from)
+    }
+}
+
+impl Epoch {
+    fn generate() -> Result<Epoch, KeyringError> {
+        let mut secret = Secret::empty();
+        SystemRandom::new().fill(secret.0.as_mut()).map_err(|_| KeyringError::Random)?;
+        Ok(Epoch { id: 1, state: State::Active, not_before: None, not_after: None, secret: Some(secret) })
+    }
+}
+
+fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    Timestamp::try_from(time).ok()
+}
+
+/// 32 secret bytes: on the heap so that moving leaves no copies, wiped when dropped, never shown.
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct Secret(Box<[u8; 32]>);
+
+impl Secret {
+    fn empty() -> Secret {
+        Secret(Box::new([0; 32]))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
