@@ -1,11 +1,23 @@
 //! Text in, spans out. Knows nothing of OTLP, of policy or of tokens.
 
+#[cfg(test)]
+pub(crate) mod cases;
+mod email;
 pub mod embedded;
+mod host;
+mod ip;
 mod known;
+mod percent;
+mod search;
+mod text;
+mod tld;
 
 use std::ops::BitOr;
 
 pub use known::Known;
+
+use search::Finder;
+use text::Text;
 
 /// What a span was recognised as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +111,7 @@ pub enum Place {
 pub struct Found {
     /// Appended to by every search; sorted and without overlap as far as one search is concerned.
     pub spans: Vec<Span>,
+    decoded: percent::Decoded,
 }
 
 /// What a search saw on its way.
@@ -127,8 +140,11 @@ impl Detector {
     /// # Panics
     /// If `start..end` does not lie in `buf`, or `buf` is longer than `u32::MAX`.
     pub fn find(&self, buf: &[u8], start: usize, end: usize, context: &Context<'_>, found: &mut Found) -> Seen {
-        let text = &buf[start..end];
-        let _ = (context, found);
-        Seen { non_ascii: !text.is_ascii() }
+        assert!(start <= end && end <= buf.len() && buf.len() <= u32::MAX as usize, "a text outside its buffer");
+        let text = Text { buf, start, end, wanted: context.wanted, place: context.place };
+        crate::scan::with_scanner(Finder::new(text, &mut found.spans, &mut found.decoded))
     }
 }
+
+#[cfg(test)]
+mod tests;

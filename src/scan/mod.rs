@@ -1,1 +1,77 @@
 //! Bytes to class masks: the one module with `unsafe`, behind a safe face, with a portable twin of every vector routine.
+//!
+//! A window of up to 64 bytes becomes one 64-bit mask for each class of bytes; whoever searches cuts runs out of the masks
+//! instead of looking at bytes. Vector code inlines only into callers with the same target features, so a search hands
+//! itself to [`with_scanner`] as a [`Search`] and is compiled once for each kind of [`Scanner`].
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod portable;
+
+pub use portable::Portable;
+
+/// Bytes that one window spans at most.
+pub const WINDOW: usize = 64;
+
+/// Which bytes of a window belong to which class: bit `i` stands for the window's byte `i`. Bits past the window's length
+/// are clear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Masks {
+    /// Letters, digits, `-`, `_` and every byte above 0x7f: what labels are made of.
+    pub word: u64,
+    /// `.`
+    pub dot: u64,
+    /// `0`–`9`
+    pub digit: u64,
+    /// `0`–`9`, `a`–`f`, `A`–`F`
+    pub hex: u64,
+    /// `:`
+    pub colon: u64,
+    /// `@`
+    pub at: u64,
+    /// `%`
+    pub percent: u64,
+    /// Bytes above 0x7f.
+    pub high: u64,
+}
+
+/// One way to classify bytes.
+pub trait Scanner: Copy {
+    /// Classifies `buf[at..at + len]`, `len` at most [`WINDOW`]. May read past it, but within `buf`.
+    ///
+    /// # Panics
+    /// If the window does not lie in `buf`.
+    fn masks(self, buf: &[u8], at: usize, len: usize) -> Masks;
+}
+
+/// A search that wants a scanner. `run` must be `#[inline(always)]`, or the vector code in it stays out of line.
+pub trait Search {
+    type Output;
+    fn run<S: Scanner>(self, scanner: S) -> Self::Output;
+}
+
+/// Runs the search with the best scanner that this machine has.
+#[inline]
+pub fn with_scanner<S: Search>(search: S) -> S::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(scanner) = avx2::Avx2::new() {
+        return scanner.run(search);
+    }
+    search.run(Portable)
+}
+
+/// Runs the search with the portable scanner, for tests that hold the two against each other.
+pub fn with_portable<S: Search>(search: S) -> S::Output {
+    search.run(Portable)
+}
+
+/// Whether [`with_scanner`] uses vectors here.
+pub fn is_vectorised() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return avx2::Avx2::new().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+#[cfg(test)]
+mod tests;

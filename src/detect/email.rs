@@ -1,0 +1,164 @@
+//! E-mail addresses, and the authority of a URL that carries a user: what an `@` gives away.
+
+use super::text::Text;
+use super::tld;
+
+/// What stands around an `@`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AtSign {
+    Nothing,
+    Email {
+        start: usize,
+        end: usize,
+    },
+    /// `git@host:path`, where only the host is worth hiding; it is searched on its own.
+    Login,
+    /// One of our own tokens, up to `end`: let alone.
+    Token {
+        start: usize,
+        end: usize,
+    },
+    /// `scheme://user:password@`, the last `@` at `end - 1`.
+    Userinfo {
+        user: (usize, usize),
+        password: Option<(usize, usize)>,
+        end: usize,
+    },
+}
+
+/// Judges the `@` at offset `at`. Nothing left of `floor` is looked at, so that many `@` cost no more than few.
+pub fn around(text: &Text<'_>, at: usize, floor: usize) -> AtSign {
+    if let Some(userinfo) = userinfo(text, at, floor) {
+        return userinfo;
+    }
+    let Some(start) = local_part(text, at, floor) else { return AtSign::Nothing };
+    let Some(end) = domain(text, at + 1) else { return AtSign::Nothing };
+    let local = &text.buf[start..at];
+    if is_token(local, &text.buf[at + 1..end]) {
+        return AtSign::Token { start, end };
+    }
+    if text.at(end) == b':' && matches!(local, b"git" | b"hg" | b"svn") {
+        return AtSign::Login;
+    }
+    AtSign::Email { start, end }
+}
+
+/// Characters of an unquoted local part that are worth the risk: `=`, `/`, `&` and the like belong to the text around it
+/// more often.
+const fn is_local(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || byte >= 0x80
+        || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'\'' | b'%' | b'$' | b'~' | b'!' | b'#' | b'*')
+}
+
+fn local_part(text: &Text<'_>, at: usize, floor: usize) -> Option<usize> {
+    if at > floor && text.buf[at - 1] == b'"' {
+        return quoted_local_part(text, at - 1, floor);
+    }
+    let mut start = at;
+    while start > floor && is_local(text.buf[start - 1]) {
+        start -= 1;
+    }
+    start = text.past_escape(start);
+    while start < at && matches!(text.buf[start], b'.' | b'\'' | b'*' | b'!' | b'#' | b'~' | b'-' | b'%') {
+        start += 1;
+    }
+    (start < at).then_some(start)
+}
+
+/// `"john doe"@example.com`; `closing` is the offset of the second quote.
+fn quoted_local_part(text: &Text<'_>, closing: usize, floor: usize) -> Option<usize> {
+    let limit = floor.max(closing.saturating_sub(66));
+    let inner_end = if closing > floor && text.buf[closing - 1] == b'\\' { closing - 1 } else { closing };
+    let opening = (limit..inner_end).rev().find(|&i| matches!(text.buf[i], b'"' | b'\n'))?;
+    (text.buf[opening] == b'"' && opening + 1 < inner_end).then_some(opening)
+}
+
+/// Where the domain that begins at `start` ends.
+fn domain(text: &Text<'_>, start: usize) -> Option<usize> {
+    if text.at(start) == b'[' {
+        return literal(text, start);
+    }
+    let mut end = start;
+    while end < text.end
+        && (text.buf[end].is_ascii_alphanumeric()
+            || matches!(text.buf[end], b'.' | b'-' | b'_')
+            || text.buf[end] >= 0x80)
+    {
+        // Two dots end the address, not the name.
+        if text.buf[end] == b'.' && text.at(end + 1) == b'.' {
+            break;
+        }
+        end += 1;
+    }
+    while end > start && matches!(text.buf[end - 1], b'.' | b'-' | b'_') {
+        end -= 1;
+    }
+    let name = &text.buf[start..end];
+    if name.len() > 1024 || name.first().is_none_or(|&first| first == b'.' || first == b'-') {
+        return (name.len() > 1024).then_some(end);
+    }
+    let dot = name.iter().rposition(|&byte| byte == b'.')?;
+    is_tail(&name[dot + 1..]).then_some(end)
+}
+
+/// Any word may be a mail domain's last label, for internal and made-up ones leak as well; but not a number, a file's
+/// extension or a unit's kind.
+fn is_tail(tail: &[u8]) -> bool {
+    const NO_TAILS: [&[u8]; 24] = [
+        b"service", b"socket", b"target", b"timer", b"mount", b"slice", b"scope", b"path", b"device", b"swap", b"png",
+        b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js", b"ts", b"json", b"html", b"xml", b"yaml", b"tgz",
+    ];
+    let letters = tail.iter().filter(|byte| byte.is_ascii_alphabetic() || **byte >= 0x80).count();
+    tail.len() >= 2
+        && (letters == tail.len() || tld::of(tail) != tld::Tail::No)
+        && !NO_TAILS.iter().any(|no| tail.eq_ignore_ascii_case(no))
+}
+
+/// `[IPv6:2001:db8::1]`, `[192.0.2.1]`
+fn literal(text: &Text<'_>, start: usize) -> Option<usize> {
+    let limit = text.end.min(start + 60);
+    let close = (start..limit).find(|&i| text.buf[i] == b']')?;
+    let inner = &text.buf[start + 1..close];
+    let address = match inner.get(..5) {
+        Some(tag) if tag.eq_ignore_ascii_case(b"IPv6:") => &inner[5..],
+        _ => inner,
+    };
+    let is_address = super::ip::parse_v4(address).is_some() || super::ip::parse_v6(address).is_some();
+    is_address.then_some(close + 1)
+}
+
+const fn ends_authority(byte: u8) -> bool {
+    byte <= b' ' || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b'|' | b'{' | b'}')
+}
+
+/// `//user:password@`: whatever stands between the slashes and the authority's last `@`.
+fn userinfo(text: &Text<'_>, at: usize, floor: usize) -> Option<AtSign> {
+    let mut start = at;
+    while start > floor && !ends_authority(text.buf[start - 1]) {
+        start -= 1;
+    }
+    // The slashes themselves may lie left of the floor, where an earlier search has been.
+    if !(text.at(start.wrapping_sub(1)) == b'/' && text.at(start.wrapping_sub(2)) == b'/' && start < at) {
+        return None;
+    }
+    let mut last = at;
+    let mut end = at + 1;
+    while end < text.end && !ends_authority(text.buf[end]) && text.buf[end] != b',' {
+        if text.buf[end] == b'@' {
+            last = end;
+        }
+        end += 1;
+    }
+    let colon = (start..last).find(|&i| text.buf[i] == b':');
+    Some(AtSign::Userinfo {
+        user: (start, colon.unwrap_or(last)),
+        password: colon.map(|colon| (colon + 1, last)).filter(|(from, to)| from < to),
+        end: last + 1,
+    })
+}
+
+/// `u7<20 characters>@<host tokens>.invalid`, as our own e-mail tokens are made.
+fn is_token(local: &[u8], domain: &[u8]) -> bool {
+    super::host::is_token_label(local, b'u', 20) && super::host::is_token(domain)
+}

@@ -1,0 +1,285 @@
+//! Dotted host names: which runs of labels are one, and which are a file, a class, a package or a key.
+
+use super::Place;
+use super::text::Text;
+use super::tld::{self, Tail};
+
+/// Judges the run of labels `start..end` whose last inner dot is at `dot`; a label is not empty, dots stand only between
+/// labels. Returns the host name's extent.
+#[inline(always)]
+pub fn judge(text: &Text<'_>, start: usize, end: usize, dot: usize) -> Option<(usize, usize)> {
+    let tail = tail(text, dot + 1, end);
+    if tail == Tail::No && text.buf[dot + 1..end].iter().all(u8::is_ascii_alphanumeric) {
+        return within(text, start, dot);
+    }
+    judge_tail(text, start, end, dot, tail)
+}
+
+/// What the last label says; ASCII labels of up to eight bytes in one load.
+#[inline(always)]
+fn tail(text: &Text<'_>, start: usize, end: usize) -> Tail {
+    let len = end - start;
+    match text.buf.get(start..start + 8) {
+        Some(eight) if len <= 8 => {
+            let mut key = u64::from_le_bytes(eight.try_into().expect("eight bytes were taken"));
+            key &= !0 >> (64 - 8 * len);
+            if key & 0x8080_8080_8080_8080 == 0 {
+                // Folds case; turns nothing that is no letter into one that a domain ends with.
+                return tld::of_packed(key | (0x2020_2020_2020_2020 & (!0 >> (64 - 8 * len))));
+            }
+            tld::of(&text.buf[start..end])
+        }
+        _ => tld::of(&text.buf[start..end]),
+    }
+}
+
+/// A host name that something is glued to: `www.example.com-access`, `example.com.log`, `db.corp.internal_443`.
+fn within(text: &Text<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
+    const SURE: [&[u8]; 8] = [b"com", b"net", b"org", b"internal", b"local", b"corp", b"lan", b"example"];
+    let mut at = start;
+    let mut label = start;
+    let mut best = None;
+    while at <= end {
+        if at == end || matches!(text.buf[at], b'.' | b'-' | b'_') {
+            let word = &text.buf[label..at];
+            if label > start && text.buf[label - 1] == b'.' && SURE.contains(&word) {
+                best = Some((label - 1, at));
+            }
+            label = at + 1;
+        }
+        at += 1;
+    }
+    let (dot, end) = best?;
+    judge_tail(text, start, end, dot, Tail::Host)
+}
+
+#[inline(never)]
+fn judge_tail(text: &Text<'_>, start: usize, mut end: usize, dot: usize, mut tail: Tail) -> Option<(usize, usize)> {
+    let mut start = text.past_escape(start);
+    while start < dot && text.buf[start] == b'-' {
+        start += 1;
+    }
+    if start >= dot {
+        return None;
+    }
+    if tail == Tail::No {
+        // `-` or `_` stands in the last label: something is glued to the name's end.
+        if let Some(glued) = within(text, start, end) {
+            return Some(glued);
+        }
+        while matches!(text.buf[end - 1], b'-' | b'_') {
+            end -= 1;
+        }
+        tail = tld::of(&text.buf[dot + 1..end]);
+        if tail == Tail::No {
+            return None;
+        }
+    }
+    let name = Name { text, start, end, dot };
+    if end - start > 253 {
+        return name.shortened();
+    }
+    (name.is_host(tail) && !is_token(&text.buf[start..end])).then_some((start, end))
+}
+
+struct Name<'a> {
+    text: &'a Text<'a>,
+    start: usize,
+    end: usize,
+    /// The last one.
+    dot: usize,
+}
+
+impl Name<'_> {
+    fn bytes(&self) -> &[u8] {
+        &self.text.buf[self.start..self.end]
+    }
+
+    fn head(&self) -> &[u8] {
+        &self.text.buf[self.start..self.dot]
+    }
+
+    fn tail(&self) -> &[u8] {
+        &self.text.buf[self.dot + 1..self.end]
+    }
+
+    /// No name is that long, but the end of one may be there.
+    fn shortened(&self) -> Option<(usize, usize)> {
+        let from = self.end - 253;
+        let cut = (from..self.dot).find(|&i| self.text.buf[i] == b'.')? + 1;
+        (cut < self.dot).then_some((cut, self.end))
+    }
+
+    fn is_host(&self, tail: Tail) -> bool {
+        if self.is_named_by_place() {
+            return true;
+        }
+        match tail {
+            Tail::No => false,
+            Tail::Host => {
+                self.is_written_as_host() && !self.is_package() && !self.is_public_namespace() && !self.is_key()
+            }
+            Tail::Ambiguous => self.is_written_as_host() && !self.is_package() && self.speaks_for_a_host(),
+            Tail::File => false,
+        }
+    }
+
+    /// A scheme, a user or a key before it says that a host follows.
+    fn is_named_by_place(&self) -> bool {
+        let text = self.text;
+        text.place == Place::HostByKey
+            || matches!(text.at(self.start.wrapping_sub(1)), b'/' if text.at(self.start.wrapping_sub(2)) == b'/')
+            || text.at(self.start.wrapping_sub(1)) == b'@' && self.start - 1 > text.start
+            || self.bytes().starts_with(b"www.")
+            || text.names_address(self.start)
+    }
+
+    /// Class and method names have capitals where host names have none.
+    fn is_written_as_host(&self) -> bool {
+        let tail = self.tail();
+        let head = self.head();
+        if tail[0].is_ascii_uppercase() {
+            let shouted = tail.iter().all(u8::is_ascii_uppercase);
+            return shouted && (tail.len() > 2 || !head.iter().any(u8::is_ascii_lowercase));
+        }
+        let calls = self.text.at(self.end) == b'(' && !self.text.at(self.end + 1).is_ascii_digit();
+        let number = head.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && tail.len() == 2;
+        let camel = tail.len() == 2 && head.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+        !calls && !number && !camel
+    }
+
+    /// `org.apache.commons.io`, `com.acme.internal`: a domain backwards.
+    fn is_package(&self) -> bool {
+        const HEADS: [&[u8]; 17] = [
+            b"com",
+            b"org",
+            b"net",
+            b"io",
+            b"java",
+            b"javax",
+            b"jakarta",
+            b"jdk",
+            b"sun",
+            b"edu",
+            b"kotlin",
+            b"scala",
+            b"android",
+            b"androidx",
+            b"system",
+            b"microsoft",
+            b"process",
+        ];
+        let first = self.bytes().split(|&byte| byte == b'.').next().unwrap_or_default();
+        HEADS.contains(&first) && !matches!(self.tail(), b"com" | b"org" | b"edu" | b"gov") && {
+            let tail = self.tail();
+            tail.len() > 2 || tail == b"io" || tail == b"is" || self.head().contains(&b'.') && first != b"io"
+        }
+    }
+
+    /// Namespaces that everyone uses and nobody hides: label keys, module paths, image registries.
+    fn is_public_namespace(&self) -> bool {
+        const ALWAYS: [&[u8]; 8] = [
+            b"kubernetes.io",
+            b"k8s.io",
+            b"opentelemetry.io",
+            b"istio.io",
+            b"socket.io",
+            b"w3.org",
+            b"cncf.io",
+            b"helm.sh",
+        ];
+        const AS_PATH: [&[u8]; 20] = [
+            b"github.com",
+            b"gitlab.com",
+            b"golang.org",
+            b"gopkg.in",
+            b"go.uber.org",
+            b"google.golang.org",
+            b"docker.io",
+            b"gcr.io",
+            b"quay.io",
+            b"ghcr.io",
+            b"go.opentelemetry.io",
+            b"cloud.google.com",
+            b"bitbucket.org",
+            b"go.etcd.io",
+            b"sigs.k8s.io",
+            b"cert-manager.io",
+            b"argoproj.io",
+            b"linkerd.io",
+            b"go.mongodb.org",
+            b"gorm.io",
+        ];
+        let name = self.bytes();
+        let path_follows = self.text.at(self.end) == b'/' && self.text.at(self.end + 1).is_ascii_alphanumeric();
+        ALWAYS.iter().any(|end| {
+            name.ends_with(end) && (name.len() == end.len() || path_follows && name[name.len() - end.len() - 1] == b'.')
+        }) || path_follows && AS_PATH.contains(&name)
+    }
+
+    /// `system.disk.io`, `user.home`, `env.test`: names of things in programs.
+    fn is_key(&self) -> bool {
+        let tail = self.tail();
+        let head = self.head();
+        match tail {
+            b"home" => {
+                matches!(head, b"java" | b"user" | b"catalina" | b"jboss" | b"maven" | b"hadoop" | b"spark" | b"kafka")
+            }
+            b"test" | b"private" | b"invalid" | b"domain" | b"local" | b"internal" | b"example" | b"svc" | b"loc"
+            | b"bit" => self.text.place == Place::Name && !self.has_host_marks(),
+            _ => tail.len() == 2 && self.text.place == Place::Name && !self.has_host_marks(),
+        }
+    }
+
+    /// A label with a hyphen or a number at its end, as names of machines have.
+    fn has_host_marks(&self) -> bool {
+        let head = self.head();
+        head.contains(&b'-')
+            || head.split(|&byte| byte == b'.').any(|label| label.last().is_some_and(u8::is_ascii_digit))
+    }
+
+    /// A tail that may be a word counts only with two things more.
+    fn speaks_for_a_host(&self) -> bool {
+        const FIRSTS: [&[u8]; 24] = [
+            b"api", b"mail", b"smtp", b"imap", b"mx", b"ns1", b"ns2", b"ftp", b"vpn", b"web", b"auth", b"login",
+            b"admin", b"cdn", b"static", b"dev", b"staging", b"prod", b"proxy", b"gw", b"gateway", b"git", b"ldap",
+            b"ntp",
+        ];
+        let text = self.text;
+        let lower = !self.bytes().iter().any(u8::is_ascii_uppercase);
+        let port = text.at(self.end) == b':' && (1..=3).all(|i| text.at(self.end + i).is_ascii_digit());
+        if !lower || self.bytes().contains(&b'_') || matches!(text.at(self.end), b'(' | b'=') {
+            return false;
+        }
+        let labels = 2 + self.head().iter().filter(|&&byte| byte == b'.').count();
+        let first = self.bytes().split(|&byte| byte == b'.').next().unwrap_or_default();
+        port || labels >= 3 && text.place != Place::Name && (self.has_host_marks() || FIRSTS.contains(&first))
+    }
+}
+
+/// Whether the name is one of our own tokens: a label `h<epoch><16 characters>` for each label, then perhaps a public
+/// suffix that was kept.
+pub fn is_token(name: &[u8]) -> bool {
+    let mut rest = name;
+    let mut labels = 0;
+    while !rest.is_empty() {
+        let len = rest.iter().position(|&byte| byte == b'.').unwrap_or(rest.len());
+        if !is_token_label(&rest[..len], b'h', 16) {
+            break;
+        }
+        labels += 1;
+        rest = &rest[(len + 1).min(rest.len())..];
+    }
+    labels > 0 && (rest.is_empty() || rest == b"invalid" || psl::suffix(rest).is_some_and(|suffix| suffix == rest))
+}
+
+/// A letter, the epoch's number, `len` characters of Crockford's base32 in lower case.
+pub fn is_token_label(label: &[u8], letter: u8, len: usize) -> bool {
+    let Some(epoch) = label.len().checked_sub(1 + len) else { return false };
+    (1..=10).contains(&epoch)
+        && label[0] == letter
+        && label[1..=epoch].iter().all(u8::is_ascii_digit)
+        && label[1 + epoch..].iter().all(
+            |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z'),
+        )
+}

@@ -1,0 +1,254 @@
+//! Addresses: strict parsing, and what their surroundings say.
+
+use super::text::Text;
+
+/// An address that was found: where, and its value, IPv4 as v4-mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub start: usize,
+    pub end: usize,
+    pub value: u128,
+}
+
+pub const V4_MAPPED: u128 = 0xffff_0000_0000;
+
+/// Four decimal numbers without leading zeros, each at most 255.
+pub fn parse_v4(text: &[u8]) -> Option<u32> {
+    if text.len() > 15 {
+        return None;
+    }
+    let mut value = 0;
+    let mut parts = 0;
+    for part in text.split(|&byte| byte == b'.') {
+        parts += 1;
+        value = value << 8 | octet(part)?;
+    }
+    (parts == 4).then_some(value)
+}
+
+#[inline(always)]
+pub fn octet(digits: &[u8]) -> Option<u32> {
+    let digit = |i: usize| u32::from(digits[i].wrapping_sub(b'0'));
+    let (value, ok) = match digits.len() {
+        1 => (digit(0), digit(0) <= 9),
+        2 => (digit(0) * 10 + digit(1), digit(0).wrapping_sub(1) <= 8 && digit(1) <= 9),
+        3 => {
+            (digit(0) * 100 + digit(1) * 10 + digit(2), digit(0).wrapping_sub(1) <= 1 && digit(1) <= 9 && digit(2) <= 9)
+        }
+        _ => return None,
+    };
+    (ok && value <= 255).then_some(value)
+}
+
+/// Any of the notations of RFC 4291, the last 32 bits as IPv4 too.
+pub fn parse_v6(text: &[u8]) -> Option<u128> {
+    if text.len() > 45 {
+        return None;
+    }
+    let mut value = 0u128;
+    let mut groups = 0;
+    let mut gap = None;
+    let mut at = 0;
+    if text.starts_with(b"::") {
+        gap = Some(0);
+        at = 2;
+    }
+    while at < text.len() {
+        let group_at = at;
+        let mut group = 0u32;
+        while at < text.len() && at - group_at < 5 {
+            let Some(digit) = (text[at] as char).to_digit(16) else { break };
+            group = group << 4 | digit;
+            at += 1;
+        }
+        if at == group_at || at - group_at > 4 && text.get(at) != Some(&b'.') || groups == 8 {
+            return None;
+        }
+        if text.get(at) == Some(&b'.') {
+            if groups > 6 {
+                return None;
+            }
+            value = value << 32 | u128::from(parse_v4(&text[group_at..])?);
+            groups += 2;
+            break;
+        }
+        value = value << 16 | u128::from(group);
+        groups += 1;
+        match &text[at..] {
+            [] => {}
+            [b':', b':', ..] if gap.is_none() => {
+                gap = Some(groups);
+                at += 2;
+            }
+            [b':', next, ..] if *next != b':' => at += 1,
+            _ => return None,
+        }
+    }
+    match gap {
+        None => (groups == 8).then_some(value),
+        Some(_) if groups > 7 => None,
+        Some(before) => {
+            let after = groups - before;
+            let low = if after == 0 { 0 } else { value & (!0u128 >> (128 - 16 * after)) };
+            let high = if before == 0 { 0 } else { value >> (16 * after) << (128 - 16 * before) };
+            Some(high | low)
+        }
+    }
+}
+
+/// `start..end` is a dotted quad by its digits; is it an address, or a version by what stands around it?
+pub fn is_address_here(text: &Text<'_>, start: usize, end: usize, value: u32) -> bool {
+    let before = text.at(start.wrapping_sub(1));
+    match before {
+        b'/' => !is_product_version(text, start - 1, value),
+        b'=' if text.at(start.wrapping_sub(2)) == b'=' => is_private(value) || text.names_address(start - 2),
+        _ => text.at(end) != b'.' || !text.at(end + 1).is_ascii_digit(),
+    }
+}
+
+fn is_private(value: u32) -> bool {
+    matches!(value >> 24, 10 | 127) || value >> 16 == 0xc0a8 || value >> 20 == 0xac1 || value >> 16 == 0xa9fe
+}
+
+/// `Chrome/120.0.0.0`: a word right before the slash that is no host, and numbers as versions have them. Java writes
+/// addresses so too (`db-1/10.0.0.1:5432`), with nothing or a host's name before the slash.
+fn is_product_version(text: &Text<'_>, slash: usize, value: u32) -> bool {
+    let mut from = slash;
+    while from > text.start && slash - from < 40 && text.buf[from - 1].is_ascii_alphanumeric() {
+        from -= 1;
+    }
+    let word = &text.buf[from..slash];
+    let starts_a_token =
+        matches!(text.at(from.wrapping_sub(1)), 0 | b' ' | b'"' | b'\'' | b'(' | b'+' | b'[' | b';' | b'\t');
+    if word.is_empty() || !starts_a_token || is_private(value) {
+        return false;
+    }
+    // Product tokens begin with a capital, or the version does not look like an address of the wide net.
+    word[0].is_ascii_uppercase() && !word.iter().any(u8::is_ascii_digit) || value & 0xffff == 0
+}
+
+/// A dotted quad somewhere in a run of labels that is more than one: `conn_10.0.0.1_443`, `10.0.0.1-10.0.0.9`.
+/// Calls back for each, in order.
+pub fn v4_within(text: &Text<'_>, start: usize, end: usize, found: &mut impl FnMut(Address)) {
+    let mut at = start;
+    while at < end {
+        if !text.buf[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let mut to = at;
+        let mut dots = 0;
+        while to < end && (text.buf[to].is_ascii_digit() || text.buf[to] == b'.') {
+            dots += usize::from(text.buf[to] == b'.');
+            to += 1;
+        }
+        let mut quad_end = to;
+        if text.buf[to - 1] == b'.' {
+            quad_end -= 1;
+            dots -= 1;
+        }
+        if dots == 3
+            && let Some(value) = parse_v4(&text.buf[at..quad_end])
+            && is_loose_before(text, at, start)
+            && is_loose_after(text, quad_end, value)
+            && is_address_here(text, at, quad_end, value)
+        {
+            found(Address { start: at, end: quad_end, value: V4_MAPPED | u128::from(value) });
+        }
+        at = to;
+    }
+}
+
+/// No letter is glued to the quad's left, save that of an escape (`\n10.0.0.1`), and it does not go on a run of labels.
+fn is_loose_before(text: &Text<'_>, at: usize, run: usize) -> bool {
+    if at == run {
+        return true;
+    }
+    match text.buf[at - 1] {
+        b'.' => false,
+        b'_' => true,
+        // `libfoo-1.2.3.4`, but `10.0.0.1-10.0.0.9` and `ip-10.0.0.1`
+        b'-' => at - run < 2 || text.buf[at - 2].is_ascii_digit() || ends_with_address_word(&text.buf[run..at - 1]),
+        byte if byte.is_ascii_alphabetic() => text.is_escape(at - 1),
+        byte => byte >= 0x80,
+    }
+}
+
+fn ends_with_address_word(before: &[u8]) -> bool {
+    [&b"ip"[..], b"addr", b"address", b"host", b"from", b"to", b"src", b"dst", b"client", b"conn", b"peer", b"node"]
+        .iter()
+        .any(|word| before.len() >= word.len() && before[before.len() - word.len()..].eq_ignore_ascii_case(word))
+}
+
+/// What follows does not make a version, a file or a host name of the quad.
+fn is_loose_after(text: &Text<'_>, end: usize, value: u32) -> bool {
+    match text.at(end) {
+        b'-' if is_private(value) => true,
+        b'-' => !text.at(end + 1).is_ascii_alphabetic() || text.buf[end + 1].is_ascii_uppercase(),
+        // The end of a sentence, not an extension.
+        b'.' => !text.at(end + 1).is_ascii_lowercase(),
+        byte => !byte.is_ascii_alphabetic(),
+    }
+}
+
+/// The IPv6 address around the colon at `colon`, if there is one. Returns too how far the run of its characters reaches,
+/// so that nothing in it need be looked at again.
+pub fn v6_around(text: &Text<'_>, colon: usize, floor: usize) -> (Option<Address>, usize) {
+    let belongs = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
+    let mut start = colon;
+    while start > floor && colon - start <= 46 && belongs(text.buf[start - 1]) {
+        start -= 1;
+    }
+    let mut end = colon + 1;
+    while end < text.end && belongs(text.buf[end]) {
+        end += 1;
+    }
+    (v6_in(text, start, end), end)
+}
+
+fn v6_in(text: &Text<'_>, mut start: usize, mut end: usize) -> Option<Address> {
+    let run_end = end;
+    // What is glued to a word on the left is the word's: `src:2001:db8::1`, but not `std::cout`.
+    let glued = text.at(start.wrapping_sub(1)).is_ascii_alphanumeric() && !text.is_escape(start - 1);
+    if glued {
+        while start < end && text.buf[start] != b':' {
+            start += 1;
+        }
+        if text.buf[start..end].starts_with(b"::") {
+            return None;
+        }
+    }
+    while end > start && text.buf[end - 1] == b'.' {
+        end -= 1;
+    }
+    if text.buf[start..end].starts_with(b":") && !text.buf[start..end].starts_with(b"::") {
+        start += 1;
+    }
+    if text.buf[start..end].ends_with(b":") && !text.buf[start..end].ends_with(b"::") {
+        end -= 1;
+    }
+    let written = &text.buf[start..end];
+    let value = parse_v6(written)?;
+    let after = text.at(end);
+    if end == run_end && (after.is_ascii_alphanumeric() || after >= 0x80) {
+        return None;
+    }
+    is_meant_as_v6(text, start, end, written).then_some(Address { start, end, value })
+}
+
+/// Scope operators (`ad::Foo`, `bed::`), world-wide names and fingerprints parse as addresses too.
+fn is_meant_as_v6(text: &Text<'_>, start: usize, end: usize, written: &[u8]) -> bool {
+    let has_digit = written.iter().any(u8::is_ascii_digit);
+    let groups = || written.split(|&byte| byte == b':').filter(|group| !group.is_empty());
+    let network_follows = text.at(end) == b'/' && text.at(end + 1).is_ascii_digit();
+    let bracketed = text.at(start.wrapping_sub(1)) == b'[' && text.at(end) == b']';
+    match groups().count() {
+        0 => network_follows,
+        1 if written.ends_with(b"::") => {
+            network_follows || bracketed || groups().all(|g| g.len() == 4 && (has_digit || g[0] | 0x20 == b'f'))
+        }
+        1 | 2 => has_digit || bracketed || groups().all(|group| group.len() == 4),
+        8 => !groups().all(|group| group.len() == 2),
+        _ => true,
+    }
+}

@@ -1,0 +1,70 @@
+//! Percent escapes: a stretch of text is decoded and searched again, and what is found there is led back.
+
+use super::search::Finder;
+use super::text::Text;
+use super::{Place, Span, Writing};
+
+/// A stretch as it reads decoded. Kept from search to search.
+#[derive(Default)]
+pub struct Decoded {
+    bytes: Vec<u8>,
+    /// For each decoded byte, and for the end: where it stood.
+    offsets: Vec<u32>,
+    depth: u8,
+}
+
+/// Escapes inside escapes are followed this deep (`%2540`).
+const MAX_DEPTH: u8 = 3;
+
+/// Searches `start..end` decoded and appends what is found. False, and nothing done, if nothing in it decodes.
+pub fn search(text: &Text<'_>, start: usize, end: usize, spans: &mut Vec<Span>, decoded: &mut Decoded) -> bool {
+    if decoded.depth >= MAX_DEPTH {
+        return false;
+    }
+    let mut bytes = std::mem::take(&mut decoded.bytes);
+    let mut offsets = std::mem::take(&mut decoded.offsets);
+    bytes.clear();
+    offsets.clear();
+    let any = decode(&text.buf[start..end], start, &mut bytes, &mut offsets);
+    if any {
+        let first = spans.len();
+        let place = if text.place == Place::HostByKey { Place::HostByKey } else { Place::Text };
+        let inner = Text { buf: &bytes, start: 0, end: bytes.len(), wanted: text.wanted, place };
+        let mut nested = Decoded { depth: decoded.depth + 1, ..Decoded::default() };
+        let _ = crate::scan::with_scanner(Finder::new(inner, spans, &mut nested));
+        for span in &mut spans[first..] {
+            let len = span.end - span.start;
+            span.start = offsets[span.start as usize];
+            span.end = offsets[span.end as usize];
+            if span.end - span.start != len {
+                span.writing = Writing::Percent;
+            }
+        }
+    }
+    decoded.bytes = bytes;
+    decoded.offsets = offsets;
+    any
+}
+
+/// Only what can be part of a text is decoded: no control characters.
+fn decode(from: &[u8], base: usize, bytes: &mut Vec<u8>, offsets: &mut Vec<u32>) -> bool {
+    let hex = |i: usize| from.get(i).and_then(|&byte| (byte as char).to_digit(16));
+    let mut any = false;
+    let mut at = 0;
+    while at < from.len() {
+        offsets.push((base + at) as u32);
+        match (from[at], hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) if high << 4 | low >= 0x20 && high << 4 | low != 0x7f => {
+                bytes.push((high << 4 | low) as u8);
+                any = true;
+                at += 3;
+            }
+            (byte, ..) => {
+                bytes.push(byte);
+                at += 1;
+            }
+        }
+    }
+    offsets.push((base + from.len()) as u32);
+    any
+}

@@ -1,0 +1,390 @@
+//! The way through a text: windows of 64 bytes, class masks, runs cut out of the masks, one visit a run.
+//!
+//! A window ends at a byte that no identifier's core contains, so a run lies in one window; where there is no such byte
+//! in 64, the stretch is taken apart byte by byte.
+
+use super::percent::Decoded;
+use super::text::Text;
+use super::{Entity, Seen, Span, Wanted, Writing, email, host, ip, percent};
+use crate::scan::{Masks, Scanner, Search, WINDOW};
+
+/// One search through one text.
+pub struct Finder<'a> {
+    pub text: Text<'a>,
+    pub spans: &'a mut Vec<Span>,
+    pub decoded: &'a mut Decoded,
+    /// Spans before this index are of earlier searches.
+    first: usize,
+    /// Nothing left of this offset is looked at by the next `@`.
+    floor: usize,
+    /// Up to here the text has been dealt with.
+    done: usize,
+}
+
+impl<'a> Finder<'a> {
+    #[inline(always)]
+    pub fn new(text: Text<'a>, spans: &'a mut Vec<Span>, decoded: &'a mut Decoded) -> Finder<'a> {
+        let first = spans.len();
+        Finder { floor: text.start, done: text.start, text, spans, decoded, first }
+    }
+}
+
+impl Search for Finder<'_> {
+    type Output = Seen;
+
+    #[inline(always)]
+    fn run<S: Scanner>(mut self, scanner: S) -> Seen {
+        let mut high = 0;
+        let mut at = self.text.start;
+        while at < self.text.end {
+            let len = (self.text.end - at).min(WINDOW);
+            let mut masks = scanner.masks(self.text.buf, at, len);
+            high |= masks.high;
+            let mut next = at + len;
+            if next < self.text.end {
+                let breaks = !core(&masks);
+                if breaks == 0 {
+                    at = self.long(at, &mut high);
+                    continue;
+                }
+                let last = 63 - breaks.leading_zeros();
+                masks = keep(&masks, !(!0 << last));
+                next = at + last as usize + 1;
+            }
+            if masks.dot | masks.at | masks.colon | masks.percent != 0 {
+                self.window(at, masks);
+            }
+            at = next;
+        }
+        Seen { non_ascii: high != 0 }
+    }
+}
+
+/// Bytes of which identifiers' cores are made.
+#[inline(always)]
+fn core(masks: &Masks) -> u64 {
+    masks.word | masks.dot | masks.colon | masks.at | masks.percent
+}
+
+#[inline(always)]
+fn keep(masks: &Masks, bits: u64) -> Masks {
+    Masks {
+        word: masks.word & bits,
+        dot: masks.dot & bits,
+        digit: masks.digit & bits,
+        hex: masks.hex & bits,
+        colon: masks.colon & bits,
+        at: masks.at & bits,
+        percent: masks.percent & bits,
+        high: masks.high & bits,
+    }
+}
+
+/// Bits `0..end`.
+#[inline(always)]
+fn below(end: u32) -> u64 {
+    if end >= 64 { !0 } else { !(!0 << end) }
+}
+
+/// The run of set bits around bit `i`: its first bit and the one past its last.
+#[inline(always)]
+fn run_around(mask: u64, i: u32) -> (u32, u32) {
+    let start = 64 - (!mask & below(i)).leading_zeros();
+    let end = i + (!(mask >> i)).trailing_zeros();
+    (start, end)
+}
+
+impl Finder<'_> {
+    /// A window of which no run reaches out.
+    #[inline(always)]
+    fn window(&mut self, at: usize, masks: Masks) {
+        let m = &masks;
+        let escapes = m.percent & m.hex >> 1 & m.hex >> 2;
+        let mut colons = m.colon & m.colon >> 1;
+        let between = m.colon & m.hex << 1 & m.hex >> 1;
+        if between.count_ones() >= 6 {
+            colons |= between;
+        }
+        let special = m.at | escapes | colons;
+        let mut taken = if self.done > at { below((self.done - at).min(64) as u32) } else { 0 };
+        if special != 0 {
+            let before = self.spans.len();
+            taken |= self.special(at, m, special & !taken, escapes);
+            let hosts = self.spans.len();
+            self.runs(at, m, !taken);
+            if hosts > before && self.spans.len() > hosts {
+                self.sort_from(before);
+            }
+            return;
+        }
+        self.runs(at, m, !taken);
+    }
+
+    /// Runs of labels: dotted quads and dotted names.
+    #[inline(always)]
+    fn runs(&mut self, at: usize, m: &Masks, free: u64) {
+        let word = m.word & free;
+        let inner = m.dot & word << 1 & word >> 1 & free;
+        let run = word | inner;
+        let numeric = inner & m.digit << 1 & m.digit >> 1;
+        let mut left = inner;
+        while left != 0 {
+            let i = left.trailing_zeros();
+            let (start, end) = run_around(run, i);
+            let bits = below(end) & !below(start);
+            left &= !below(end);
+            let dots = inner & bits;
+            let last = 63 - dots.leading_zeros();
+            if m.digit >> (last + 1) & 1 == 0 || numeric & bits == 0 {
+                // A letter begins the last label (or a digit, but of a name such as `db.1a`).
+                let quads = numeric & bits;
+                if let (true, Some((from, to))) = (
+                    self.text.wanted.has(Wanted::HOST),
+                    host::judge(&self.text, at + start as usize, at + end as usize, at + last as usize),
+                ) {
+                    self.push(from, to, Entity::Host, 0);
+                    continue;
+                }
+                if quads.count_ones() < 3 {
+                    continue;
+                }
+            } else if (numeric & bits).count_ones() < 3 {
+                if end - last > 3
+                    && !m.digit & bits & !below(last + 1) != 0
+                    && self.text.wanted.has(Wanted::HOST)
+                    && let Some((from, to)) =
+                        host::judge(&self.text, at + start as usize, at + end as usize, at + last as usize)
+                {
+                    self.push(from, to, Entity::Host, 0);
+                }
+                continue;
+            }
+            if self.text.wanted.has(Wanted::IP) {
+                self.quads(at, start, end, dots, m.digit & bits);
+            }
+        }
+    }
+
+    /// A run with at least three dots between digits.
+    #[inline(always)]
+    fn quads(&mut self, at: usize, start: u32, end: u32, dots: u64, digits: u64) {
+        let bits = below(end) & !below(start);
+        if dots | digits == bits && dots.count_ones() == 3 {
+            let (from, to) = (at + start as usize, at + end as usize);
+            let first = dots.trailing_zeros();
+            let dots = dots & (dots - 1);
+            let second = dots.trailing_zeros();
+            let third = (dots & (dots - 1)).trailing_zeros();
+            let part = |from: u32, to: u32| ip::octet(&self.text.buf[at + from as usize..at + to as usize]);
+            if let (Some(a), Some(b), Some(c), Some(d)) =
+                (part(start, first), part(first + 1, second), part(second + 1, third), part(third + 1, end))
+            {
+                let value = a << 24 | b << 16 | c << 8 | d;
+                if ip::is_address_here(&self.text, from, to, value) {
+                    self.push(from, to, Entity::Ip, ip::V4_MAPPED | u128::from(value));
+                }
+            }
+            return;
+        }
+        self.quads_within(at + start as usize, at + end as usize);
+    }
+
+    #[inline(never)]
+    fn quads_within(&mut self, start: usize, end: usize) {
+        let text = self.text;
+        ip::v4_within(&text, start, end, &mut |address| {
+            self.push(address.start, address.end, Entity::Ip, address.value)
+        });
+    }
+
+    /// What needs more than runs: e-mails, URLs with users, IPv6, percent escapes. Returns which bits are dealt with.
+    #[inline(never)]
+    fn special(&mut self, at: usize, m: &Masks, special: u64, escapes: u64) -> u64 {
+        let core = core(m);
+        let mut taken = 0;
+        let mut left = special;
+        while left != 0 {
+            let i = left.trailing_zeros();
+            let (start, end) = run_around(core, i);
+            let bits = below(end) & !below(start);
+            if escapes & bits != 0 && self.escaped(at + start as usize, at + end as usize) {
+                taken |= bits;
+                left &= !below(end);
+                continue;
+            }
+            let first = self.spans.len();
+            let (from, to) = if m.at >> i & 1 != 0 {
+                self.at_sign(at + i as usize)
+            } else if m.colon >> i & 1 != 0 {
+                self.colons(at + i as usize)
+            } else {
+                (at + i as usize, at + i as usize)
+            };
+            let _ = first;
+            let relative = |offset: usize| offset.saturating_sub(at).min(64) as u32;
+            taken |= below(relative(to)) & !below(relative(from));
+            left &= !below((i + 1).max(relative(to)));
+        }
+        taken
+    }
+
+    /// Deals with the `@` at `at`; returns the range that is dealt with.
+    fn at_sign(&mut self, at: usize) -> (usize, usize) {
+        let text = self.text;
+        let floor = self.floor;
+        self.floor = at + 1;
+        match email::around(&text, at, floor) {
+            email::AtSign::Nothing => (at, at),
+            email::AtSign::Email { start, end } => {
+                self.floor = end;
+                if text.wanted.has(Wanted::EMAIL) {
+                    self.push(start, end, Entity::Email, 0);
+                    return (start, end);
+                }
+                (at, at)
+            }
+            email::AtSign::Login => (at, at + 1),
+            email::AtSign::Token { start, end } => {
+                self.floor = end;
+                self.done = self.done.max(end);
+                (start, end)
+            }
+            email::AtSign::Userinfo { user, password, end } => {
+                self.floor = end;
+                if text.wanted.has(Wanted::USER) && user.0 < user.1 {
+                    self.push(user.0, user.1, Entity::User, 0);
+                }
+                if let (true, Some((from, to))) = (text.wanted.has(Wanted::CREDENTIAL), password) {
+                    self.push(from, to, Entity::Credential, 0);
+                }
+                self.done = self.done.max(end);
+                (user.0, end)
+            }
+        }
+    }
+
+    /// Deals with the colon at `at`, of which IPv6 addresses have so many; returns the range that is dealt with.
+    fn colons(&mut self, at: usize) -> (usize, usize) {
+        let text = self.text;
+        match ip::v6_around(&text, at, self.text.start) {
+            (Some(address), _) if text.wanted.has(Wanted::IP) => {
+                self.push(address.start, address.end, Entity::Ip, address.value);
+                (address.start, address.end)
+            }
+            (_, end) => (end, end),
+        }
+    }
+
+    /// A stretch with percent escapes: decoded and searched as a text of its own. False if nothing in it decodes.
+    #[inline(never)]
+    fn escaped(&mut self, start: usize, end: usize) -> bool {
+        let first = self.spans.len();
+        if !percent::search(&self.text, start, end, self.spans, self.decoded) {
+            return false;
+        }
+        let last = self.spans[first..].last().map_or(end, |span| span.end as usize);
+        self.done = self.done.max(last);
+        self.floor = self.floor.max(end);
+        true
+    }
+
+    /// A stretch of core bytes longer than a window, from `at` on. Returns where it ends.
+    #[cold]
+    #[inline(never)]
+    fn long(&mut self, at: usize, high: &mut u64) -> usize {
+        let is_core = |byte: u8| {
+            byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'%')
+        };
+        let len = self.text.buf[at..self.text.end].iter().take_while(|&&byte| is_core(byte)).count();
+        let end = at + len;
+        *high |= u64::from(!self.text.buf[at..end].is_ascii());
+        let buf = self.text.buf;
+        let hex_at = |i: usize| i < end && buf[i].is_ascii_hexdigit();
+        if (at..end).any(|i| buf[i] == b'%' && hex_at(i + 1) && hex_at(i + 2)) && self.escaped(at, end) {
+            return end;
+        }
+        let mut cursor = at.max(self.done);
+        let mut i = cursor;
+        while i < end {
+            let (from, to) = match buf[i] {
+                b'@' => self.special_in_long(cursor, i, Finder::at_sign),
+                b':' if i + 1 < end => {
+                    let reach = i;
+                    self.special_in_long(cursor, reach, Finder::colons)
+                }
+                _ => {
+                    i += 1;
+                    continue;
+                }
+            };
+            if to > from {
+                self.labels(cursor, from.max(cursor));
+                cursor = to.max(cursor);
+            }
+            i = to.max(i + 1);
+        }
+        self.labels(cursor, end);
+        self.sort_from(self.first);
+        end
+    }
+
+    fn special_in_long(
+        &mut self,
+        _cursor: usize,
+        i: usize,
+        deal: fn(&mut Self, usize) -> (usize, usize),
+    ) -> (usize, usize) {
+        deal(self, i)
+    }
+
+    /// Runs of labels in a stretch of any length.
+    fn labels(&mut self, start: usize, end: usize) {
+        let buf = self.text.buf;
+        let is_word = |i: usize| {
+            i >= start && i < end && (buf[i].is_ascii_alphanumeric() || buf[i] >= 0x80 || matches!(buf[i], b'-' | b'_'))
+        };
+        let mut at = start;
+        while at < end {
+            if !is_word(at) {
+                at += 1;
+                continue;
+            }
+            let from = at;
+            let mut dot = None;
+            while at < end && (is_word(at) || buf[at] == b'.' && is_word(at + 1)) {
+                if buf[at] == b'.' {
+                    dot = Some(at);
+                }
+                at += 1;
+            }
+            let Some(dot) = dot else { continue };
+            if self.text.wanted.has(Wanted::HOST)
+                && !buf[dot + 1..at].iter().all(u8::is_ascii_digit)
+                && let Some((from, to)) = host::judge(&self.text, from, at, dot)
+            {
+                self.push(from, to, Entity::Host, 0);
+                continue;
+            }
+            if self.text.wanted.has(Wanted::IP) {
+                self.quads_within(from, at);
+            }
+        }
+    }
+
+    /// Adds a span; one that covers earlier ones of this search takes their place.
+    #[inline(always)]
+    fn push(&mut self, start: usize, end: usize, entity: Entity, address: u128) {
+        while self.spans.len() > self.first
+            && self.spans.last().is_some_and(|last| last.end as usize > start && last.start as usize >= start)
+        {
+            self.spans.pop();
+        }
+        self.done = self.done.max(end);
+        self.spans.push(Span { start: start as u32, end: end as u32, entity, writing: Writing::Plain, address });
+    }
+
+    #[cold]
+    fn sort_from(&mut self, first: usize) {
+        self.spans[first..].sort_unstable_by_key(|span| span.start);
+    }
+}

@@ -1,0 +1,104 @@
+//! A text as the recognisers see it: a part of a buffer, with nothing readable beyond its ends.
+
+use super::{Place, Wanted};
+
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    pub buf: &'a [u8],
+    pub start: usize,
+    pub end: usize,
+    pub wanted: Wanted,
+    pub place: Place,
+}
+
+impl Text<'_> {
+    /// The byte at an offset, 0 outside the text.
+    #[inline(always)]
+    pub fn at(&self, offset: usize) -> u8 {
+        if offset >= self.start && offset < self.end { self.buf[offset] } else { 0 }
+    }
+
+    /// Whether the letter at `offset` belongs to an escape: an odd number of backslashes stands before it.
+    pub fn is_escape(&self, offset: usize) -> bool {
+        if !matches!(self.at(offset), b'n' | b't' | b'r' | b'u' | b'b' | b'f' | b'v') {
+            return false;
+        }
+        let backslashes = (self.start..offset).rev().take(16).take_while(|&i| self.buf[i] == b'\\').count();
+        backslashes % 2 == 1
+    }
+
+    /// Where the text really begins that was cut at `offset`: past an escape's letters (`\n`, `\u003c`).
+    #[inline(always)]
+    pub fn past_escape(&self, offset: usize) -> usize {
+        if self.at(offset.wrapping_sub(1)) == b'\\' { self.past_escape_letters(offset) } else { offset }
+    }
+
+    #[cold]
+    fn past_escape_letters(&self, offset: usize) -> usize {
+        if !self.is_escape(offset) {
+            return offset;
+        }
+        if self.at(offset) == b'u' && (1..=4).all(|i| self.at(offset + i).is_ascii_hexdigit()) {
+            return offset + 5;
+        }
+        offset + 1
+    }
+
+    /// Whether the word that leads to `offset` (`host=`, `"server_name": "`, `addr==`) names an address or a host.
+    pub fn names_address(&self, offset: usize) -> bool {
+        let limit = self.start.max(offset.saturating_sub(40));
+        let mut to = offset;
+        let mut joined = false;
+        while to > limit && matches!(self.buf[to - 1], b'=' | b':' | b'"' | b'\'' | b' ' | b'\\' | b'[' | b'(' | b'<') {
+            joined |= matches!(self.buf[to - 1], b'=' | b':' | b'"' | b' ' | b'[');
+            to -= 1;
+        }
+        if !joined {
+            return false;
+        }
+        let mut from = to;
+        while from > limit && (self.buf[from - 1].is_ascii_alphanumeric() || self.buf[from - 1] == b'_') {
+            from -= 1;
+        }
+        const WORDS: [&[u8]; 27] = [
+            b"host",
+            b"hostname",
+            b"server",
+            b"domain",
+            b"sni",
+            b"fqdn",
+            b"url",
+            b"uri",
+            b"addr",
+            b"address",
+            b"site",
+            b"vhost",
+            b"dns",
+            b"query",
+            b"dst",
+            b"src",
+            b"ip",
+            b"peer",
+            b"node",
+            b"upstream",
+            b"authority",
+            b"referer",
+            b"referrer",
+            b"origin",
+            b"servername",
+            b"endpoint",
+            b"rhost",
+        ];
+        let word = &self.buf[from..to];
+        WORDS.iter().any(|end| {
+            word.len() >= end.len()
+                && word[word.len() - end.len()..].eq_ignore_ascii_case(end)
+                && (word.len() == end.len() || end.len() > 3 || is_boundary(word, word.len() - end.len()))
+        })
+    }
+}
+
+/// Whether a new word begins there: `client_ip`, `clientIp`.
+fn is_boundary(word: &[u8], at: usize) -> bool {
+    word[at - 1] == b'_' || word[at].is_ascii_uppercase() && word[at - 1].is_ascii_lowercase()
+}

@@ -1,0 +1,80 @@
+use proptest::prelude::*;
+
+use super::*;
+
+struct MasksOf<'a>(&'a [u8], usize, usize);
+
+impl Search for MasksOf<'_> {
+    type Output = Masks;
+    #[inline(always)]
+    fn run<S: Scanner>(self, scanner: S) -> Masks {
+        scanner.masks(self.0, self.1, self.2)
+    }
+}
+
+/// The definition, byte by byte.
+fn defined(buf: &[u8], at: usize, len: usize) -> Masks {
+    let of = |class: fn(u8) -> bool| {
+        buf[at..at + len].iter().enumerate().fold(0, |mask, (i, &byte)| mask | u64::from(class(byte)) << i)
+    };
+    Masks {
+        word: of(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b >= 0x80),
+        dot: of(|b| b == b'.'),
+        digit: of(|b| b.is_ascii_digit()),
+        hex: of(|b| b.is_ascii_hexdigit()),
+        colon: of(|b| b == b':'),
+        at: of(|b| b == b'@'),
+        percent: of(|b| b == b'%'),
+        high: of(|b| b >= 0x80),
+    }
+}
+
+fn assert_agree(buf: &[u8], at: usize, len: usize) {
+    let expected = defined(buf, at, len);
+    assert_eq!(with_scanner(MasksOf(buf, at, len)), expected, "vectors, at {at}, length {len}");
+    assert_eq!(with_portable(MasksOf(buf, at, len)), expected, "portable, at {at}, length {len}");
+}
+
+#[test]
+fn every_byte_is_classified_as_defined() {
+    let all: Vec<u8> = (0..=255).chain(0..64).collect();
+    for at in 0..=256 {
+        for len in 0..=WINDOW {
+            assert_agree(&all, at, len);
+        }
+    }
+}
+
+#[test]
+fn a_window_at_the_very_end_of_the_buffer_is_classified_as_any_other() {
+    for size in 0..130 {
+        let buf: Vec<u8> = (0..size).map(|i| b"a.b:c@9%\x80-_/"[i % 12]).collect();
+        for at in 0..=size {
+            for len in 0..=(size - at).min(WINDOW) {
+                assert_agree(&buf, at, len);
+            }
+        }
+    }
+}
+
+#[test]
+fn scanners_agree_on_real_text_at_every_offset_class() {
+    let Some(root) = crate::detect::cases::data() else { return };
+    let mut windows = 0u64;
+    crate::detect::cases::for_each_real_file(&root, &mut |bytes| {
+        // Every offset class of the file's head, then on in steps that are prime to the window.
+        for at in (0..bytes.len().min(256)).chain((256..bytes.len()).step_by(37)) {
+            assert_agree(bytes, at, WINDOW.min(bytes.len() - at));
+            windows += 1;
+        }
+    });
+    assert!(windows > 100_000, "only {windows} windows: is the data where it should be?");
+}
+
+proptest! {
+    #[test]
+    fn scanners_agree_on_random_bytes(buf in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..200, len in 0usize..=64) {
+        let at = at.min(buf.len());
+        assert_agree(&buf, at, len.min(buf.len() - at));
+    }
+}
