@@ -77,6 +77,9 @@ pub struct Whole {
     /// The value has the shape of a host name (with or without port).
     pub host: TreatmentId,
     pub other: TreatmentId,
+    /// Everything in a map under the key is taken too. Otherwise a map's entries are judged by their own keys only; the
+    /// items of a list are taken either way.
+    pub deep: bool,
 }
 
 /// What is done to the identifiers inside a text.

@@ -1,8 +1,31 @@
 //! What may leave, and how: YAML, parsed, checked, compiled. The compiled form cannot be wrong.
+//!
+//! ```text
+//! text → yaml (a tree with places) → syntax (typed, through reader) → check (between rules) → compile → Policy
+//! ```
+//!
+//! [`diagnostic`] says what is wrong, [`glob`], [`condition`] and [`keep`] are the small languages inside, `strictness`
+//! is the order that makes adding a rule narrow what leaves.
 
+pub mod condition;
+pub mod diagnostic;
+pub mod glob;
+pub mod keep;
+
+mod check;
+mod compile;
 mod compiled;
+mod decide;
+mod pool;
+mod reader;
+mod strictness;
+mod syntax;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub use compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Treatment, TreatmentId, Whole};
-
-/// A compiled policy.
-pub struct Policy;
+pub use condition::{Attributes, Level, Scalar};
+pub use decide::{Looks, PACKS, Policy, RuleInfo};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source};

@@ -1,0 +1,367 @@
+//! Documents to the compiled policy.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+
+use crate::detect::{Detector, Wanted};
+use crate::otlp::{Part, PartSet};
+use crate::pseudonym::{KindId, Recipe};
+
+use super::check::reach;
+use super::compiled::{Action, RuleId, TextPlan, TextPlanId, Treatment, TreatmentId};
+use super::condition::Clause;
+use super::decide::{Acting, KeyMatch, Policy, RuleInfo, ValueException, WholeIds};
+use super::diagnostic::{Code, Diagnostic};
+use super::glob::{Glob, fold};
+use super::pool::Pool;
+use super::strictness::join;
+use super::syntax::{Document, Exception, Form, Options, Rule, Target};
+
+/// Kinds of identifier that need no declaration; their order is their [`KindId`].
+pub const BUILTIN_KINDS: [&str; 6] = ["ip", "host", "email", "user", "credential", "field"];
+
+const IP: KindId = KindId(0);
+const HOST: KindId = KindId(1);
+const EMAIL: KindId = KindId(2);
+const USER: KindId = KindId(3);
+const CREDENTIAL: KindId = KindId(4);
+const FIELD: KindId = KindId(5);
+
+/// How many different text plans a policy may come to; beyond that the strictest stands in.
+const MAX_TEXT_PLANS: u16 = 2048;
+const MAX_TREATMENTS: u16 = 16384;
+const MAX_RULES: usize = 2000;
+
+/// What a value is taken for when its recipe is chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Ip,
+    Email,
+    Host,
+    Other,
+}
+
+/// Compiles documents that [`check`](super::check::check) found no error in.
+pub fn compile(
+    documents: &[Document],
+    lines: &dyn Fn(&Rule) -> (String, usize),
+    today: Date,
+) -> Result<Policy, Vec<Diagnostic>> {
+    let mut rules: Vec<&Rule> = documents.iter().flat_map(|document| &document.rules).collect();
+    // By name, so that the order of rules and files changes nothing, ties included.
+    rules.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let mut kinds: Vec<String> = BUILTIN_KINDS.map(String::from).to_vec();
+    kinds.extend(own_kinds(documents, &rules));
+    let exceptions: Vec<&Exception> = documents
+        .iter()
+        .flat_map(|document| &document.exceptions)
+        .filter(|exception| exception.expires.value >= today)
+        .collect();
+
+    if rules.len() > MAX_RULES {
+        let name = &rules[MAX_RULES].name;
+        let message = format!("a policy has at most {MAX_RULES} rules");
+        return Err(vec![Diagnostic::error(Code::TooMany, name.file, name.at.clone(), message)]);
+    }
+    let mut compiler = Compiler {
+        kinds: &kinds,
+        treatments: Pool::new(MAX_TREATMENTS),
+        clauses: Vec::new(),
+        patterns: 0,
+        problems: Vec::new(),
+    };
+    let acting: Vec<Acting> = rules
+        .iter()
+        .enumerate()
+        .filter(|(_, rule)| rule.action > Action::Keep)
+        .map(|(index, rule)| compiler.rule(RuleId(index as u16), rule, &exceptions))
+        .collect();
+    if !compiler.problems.is_empty() {
+        return Err(compiler.problems);
+    }
+    let Compiler { treatments, clauses, .. } = compiler;
+
+    let text_plans = Pool::new(MAX_TEXT_PLANS);
+    let strictest = strictest_text(&acting, &treatments);
+    let strictest = TextPlanId(text_plans.intern(strictest).expect("the pool is empty"));
+    Ok(Policy {
+        name: documents.first().map_or(String::new(), |document| document.name.clone()),
+        digest: String::new(),
+        kinds,
+        infos: rules
+            .iter()
+            .map(|rule| {
+                let (file, line) = lines(rule);
+                RuleInfo { name: rule.name.value.clone(), action: rule.action, file, line }
+            })
+            .collect(),
+        acting,
+        clauses,
+        treatments,
+        text_plans,
+        strictest,
+        keep: documents.iter().filter_map(|document| document.keep.clone()).collect(),
+        value_exceptions: value_exceptions(&exceptions, &rules),
+        next_expiry: exceptions.iter().map(|exception| exception.expires.value).min(),
+        detector: Detector::builtin(),
+        warnings: Default::default(),
+    })
+}
+
+fn own_kinds(documents: &[Document], rules: &[&Rule]) -> Vec<String> {
+    let declared = documents.iter().flat_map(|document| document.kinds.iter().map(|kind| kind.value.clone()));
+    let implied =
+        rules.iter().filter(|rule| rule.kind.is_none() && finds_own_kind(&rule.target)).map(|rule| kind_of_rule(rule));
+    let all: BTreeSet<String> = declared.chain(implied).collect();
+    all.into_iter().filter(|kind| !BUILTIN_KINDS.contains(&kind.as_str())).collect()
+}
+
+fn finds_own_kind(target: &Target) -> bool {
+    match target {
+        Target::Pattern(_) => true,
+        Target::Dictionary(dictionary) => dictionary.value.hosts.is_empty(),
+        Target::Record | Target::Field | Target::Detect(_) => false,
+    }
+}
+
+/// The kind of what a pattern finds, where the rule names none.
+fn kind_of_rule(rule: &Rule) -> String {
+    rule.name.value.to_ascii_lowercase().replace(['-', '.'], "_")
+}
+
+struct Compiler<'a> {
+    kinds: &'a [String],
+    treatments: Pool<Treatment>,
+    clauses: Vec<Clause>,
+    patterns: u16,
+    problems: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn rule(&mut self, id: RuleId, rule: &Rule, exceptions: &[&Exception]) -> Acting {
+        let mut acting = Acting {
+            id,
+            signals: rule.signals.iter().fold(0, |set, signal| set | 1 << *signal as u8),
+            parts: self.parts(rule),
+            keys: KeyMatch::new(rule.keys.iter().map(|glob| glob.value.clone())),
+            except: exceptions
+                .iter()
+                .filter(|exception| exempts(exception, rule))
+                .flat_map(|exception| exception.keys.iter().cloned())
+                .collect(),
+            when: self.condition(rule),
+            names_host: rule.names_host,
+            record: None,
+            whole: None,
+            text: TextPlan::default(),
+        };
+        let treat = |class, kind| Treatment {
+            action: rule.action,
+            kind,
+            recipe: recipe(rule.action, &rule.options, class),
+            rule: id,
+        };
+        match &rule.target {
+            Target::Record => acting.record = Some(self.intern(treat(Class::Other, FIELD), rule)),
+            Target::Field => {
+                let ids = whole_classes(rule.kind.as_ref().map(|kind| kind.value.as_str()), self.kinds)
+                    .map(|(class, kind)| self.intern(treat(class, kind), rule));
+                let [ip, email, host, other] = ids;
+                acting.whole = Some(WholeIds { ip, email, host, other, deep: !rule.scalars_only });
+            }
+            Target::Detect(wanted) => {
+                let mut when =
+                    |one: Wanted, class, kind| wanted.has(one).then(|| self.intern(treat(class, kind), rule));
+                acting.text.ip = when(Wanted::IP, Class::Ip, IP);
+                acting.text.email = when(Wanted::EMAIL, Class::Email, EMAIL);
+                acting.text.host = when(Wanted::HOST, Class::Host, HOST);
+                acting.text.user = when(Wanted::USER, Class::Other, USER);
+                acting.text.credential = when(Wanted::CREDENTIAL, Class::Other, CREDENTIAL);
+                acting.text.wanted = *wanted;
+            }
+            Target::Dictionary(dictionary) if !dictionary.value.hosts.is_empty() => {
+                acting.text.host = Some(self.intern(treat(Class::Host, HOST), rule));
+                acting.text.wanted = Wanted::HOST;
+            }
+            Target::Pattern(_) | Target::Dictionary(_) => {
+                let kind = match &rule.kind {
+                    Some(kind) => self.kind(&kind.value),
+                    None => self.kind(&kind_of_rule(rule)),
+                };
+                let class = match kind {
+                    IP => Class::Ip,
+                    EMAIL => Class::Email,
+                    HOST => Class::Host,
+                    _ => Class::Other,
+                };
+                let treatment = self.intern(treat(class, kind), rule);
+                let index = usize::from(self.patterns);
+                let mut patterns = vec![None; index + 1];
+                patterns[index] = Some(treatment);
+                acting.text.patterns = patterns.into();
+                acting.text.wanted = Wanted::PATTERNS;
+                self.patterns += 1;
+            }
+        }
+        acting
+    }
+
+    /// The parts where a rule acts: those it names, or those it can mean.
+    fn parts(&self, rule: &Rule) -> PartSet {
+        let named = rule.parts.as_ref().map_or(PartSet::ALL, |parts| parts.value);
+        Part::ALL
+            .into_iter()
+            .filter(|part| named.contains(*part))
+            .filter(|part| rule.when.iter().all(|clause| reach(clause.value.level).contains(part)))
+            .collect()
+    }
+
+    /// The bits that must be set for a rule's conditions to hold.
+    fn condition(&mut self, rule: &Rule) -> u64 {
+        let mut bits = 0;
+        for clause in &rule.when {
+            let index = self.clauses.iter().position(|known| *known == clause.value).unwrap_or_else(|| {
+                self.clauses.push(clause.value.clone());
+                self.clauses.len() - 1
+            });
+            if index >= 64 {
+                let message = "a policy has at most 64 different conditions";
+                self.problems.push(Diagnostic::error(Code::TooMany, clause.file, clause.at.clone(), message));
+            } else {
+                bits |= 1 << index;
+            }
+        }
+        bits
+    }
+
+    fn intern(&mut self, treatment: Treatment, rule: &Rule) -> TreatmentId {
+        match self.treatments.intern(treatment) {
+            Some(number) => TreatmentId(number),
+            None => {
+                let name = &rule.name;
+                let message = "this policy has too many different treatments";
+                self.problems.push(Diagnostic::error(Code::TooMany, name.file, name.at.clone(), message));
+                TreatmentId(0)
+            }
+        }
+    }
+
+    fn kind(&self, name: &str) -> KindId {
+        kind_named(name, self.kinds)
+    }
+}
+
+fn kind_named(name: &str, kinds: &[String]) -> KindId {
+    let index = kinds.iter().position(|kind| kind == name).expect("kinds are checked before they are compiled");
+    KindId(index as u16)
+}
+
+/// For the values of a whole field that turn out to be an address, an e-mail, of a host's shape, or anything else: what
+/// they are taken for. An address is an `ip` wherever it stands, so that it joins.
+fn whole_classes(kind: Option<&str>, kinds: &[String]) -> [(Class, KindId); 4] {
+    let addresses = |host, other| [(Class::Ip, IP), (Class::Email, EMAIL), host, other];
+    match kind {
+        Some("ip" | "host" | "address") => addresses((Class::Host, HOST), (Class::Other, HOST)),
+        // Plain names have the shape of hosts: `alice` is none.
+        Some("email") => addresses((Class::Other, EMAIL), (Class::Other, EMAIL)),
+        Some("user") => addresses((Class::Other, USER), (Class::Other, USER)),
+        Some(own) => [(Class::Other, kind_named(own, kinds)); 4],
+        None => [(Class::Other, FIELD); 4],
+    }
+}
+
+fn recipe(action: Action, options: &Options, class: Class) -> Recipe {
+    match action {
+        Action::Keep | Action::Redact | Action::Stay | Action::DropRecord => Recipe::Redacted,
+        Action::Encrypt => Recipe::Reversible,
+        Action::Mask => Recipe::MaskAllBut { last: options.last.unwrap_or(0) },
+        Action::Generalise => match class {
+            Class::Ip => Recipe::Network { v4_prefix: options.v4.unwrap_or(24), v6_prefix: options.v6.unwrap_or(48) },
+            Class::Email | Class::Host => Recipe::Domain,
+            Class::Other if options.day => Recipe::Day,
+            Class::Other => Recipe::Redacted,
+        },
+        Action::Pseudonymise => match (class, options.form.as_ref().map(|form| form.value)) {
+            (_, Some(Form::Token)) | (Class::Ip, None) | (Class::Other, _) => Recipe::Token,
+            (Class::Ip, Some(Form::Address)) => Recipe::IpAddress,
+            (Class::Ip, Some(Form::Subnet)) => Recipe::IpSubnet,
+            (Class::Email, _) => Recipe::Email { fold_local: options.fold_local },
+            (Class::Host, _) => Recipe::Host { keep_public_suffix: options.keep_public_suffix },
+        },
+    }
+}
+
+fn exempts(exception: &Exception, rule: &Rule) -> bool {
+    exception.rules.iter().any(|glob| glob.value.matches(&fold(&rule.name.value)))
+}
+
+fn value_exceptions(exceptions: &[&Exception], rules: &[&Rule]) -> Vec<ValueException> {
+    exceptions
+        .iter()
+        .filter(|exception| !exception.values.is_empty())
+        .map(|exception| ValueException {
+            values: exception.values.clone(),
+            rules: rules.iter().map(|rule| exempts(exception, rule)).collect(),
+        })
+        .collect()
+}
+
+/// What stands in when there is no room for another plan: every text rule at once, conditions or not.
+fn strictest_text(acting: &[Acting], treatments: &Pool<Treatment>) -> TextPlan {
+    let mut strictest = TextPlan::default();
+    for rule in acting {
+        merge_text(&mut strictest, &rule.text, treatments);
+    }
+    strictest
+}
+
+/// Adds what a rule does inside texts.
+pub fn merge_text(plan: &mut TextPlan, rule: &TextPlan, treatments: &Pool<Treatment>) {
+    plan.wanted = plan.wanted | rule.wanted;
+    merge(&mut plan.ip, rule.ip, treatments);
+    merge(&mut plan.email, rule.email, treatments);
+    merge(&mut plan.host, rule.host, treatments);
+    merge(&mut plan.user, rule.user, treatments);
+    merge(&mut plan.credential, rule.credential, treatments);
+    if plan.patterns.len() < rule.patterns.len() {
+        let mut longer = std::mem::take(&mut plan.patterns).into_vec();
+        longer.resize(rule.patterns.len(), None);
+        plan.patterns = longer.into();
+    }
+    for (mine, theirs) in plan.patterns.iter_mut().zip(&rule.patterns) {
+        merge(mine, *theirs, treatments);
+    }
+}
+
+/// Takes the stricter of two treatments.
+pub fn merge(mine: &mut Option<TreatmentId>, theirs: Option<TreatmentId>, treatments: &Pool<Treatment>) {
+    *mine = match (*mine, theirs) {
+        (Some(a), Some(b)) => Some(stricter(a, b, treatments)),
+        (a, b) => a.or(b),
+    };
+}
+
+pub fn stricter(a: TreatmentId, b: TreatmentId, treatments: &Pool<Treatment>) -> TreatmentId {
+    let joined = join(treatments.get(a.0), treatments.get(b.0));
+    if let Some(number) = treatments.intern(joined.clone()) {
+        return TreatmentId(number);
+    }
+    // Only networks join into something new, and there are few of them: this is a policy at its limits. The rule with
+    // the shorter IPv4 prefix stands in.
+    if joined.rule == treatments.get(a.0).rule { a } else { b }
+}
+
+/// The folded patterns of a rule's keys.
+impl KeyMatch {
+    pub fn new(globs: impl Iterator<Item = Glob>) -> KeyMatch {
+        let mut keys = KeyMatch::default();
+        for glob in globs {
+            match glob.literal() {
+                Some(literal) => drop(keys.exact.insert(literal.into())),
+                None => keys.globs.push(glob),
+            }
+        }
+        keys
+    }
+}
