@@ -20,6 +20,8 @@ pub enum Exit {
     Unavailable = 69,
     /// A defect of Privet itself.
     Software = 70,
+    /// An output file cannot be made, or exists and is not overwritten.
+    CannotCreate = 73,
     /// Reading or writing failed.
     Io = 74,
     /// A file's mode or owner forbids it.

@@ -5,6 +5,7 @@
 //! ```
 
 mod failure;
+pub mod keys;
 
 use std::io;
 use std::process::ExitCode;
@@ -15,11 +16,12 @@ pub use failure::{Exit, Failure};
 
 const EXIT_CODES: &str = "\
 Exit codes (sysexits.h):
-   0  done                          69  unavailable: an address is taken, a peer does not answer
-   1  the answer is no              70  a defect of privet itself
-  64  the command line is wrong     74  reading or writing failed
-  65  the input or policy is wrong  77  not permitted: a file's mode or owner
-  66  a file is not there           78  the configuration or keyring is wrong";
+   0  done                                                  70  a defect of privet itself
+   1  the answer is no                                      73  a file cannot be made, or exists
+  64  the command line is wrong                             74  reading or writing failed
+  65  the input or policy is wrong                          77  not permitted: a file's mode or owner
+  66  a file is not there                                   78  the configuration or keyring is wrong
+  69  unavailable: an address is taken, a peer is silent";
 
 /// The privacy hedge for telemetry.
 ///
@@ -34,8 +36,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Keys(keys::Args),
     /// Print the completion script of a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        shell: clap_complete::Shell,
+    },
     /// Print the manual page (roff)
     Man,
 }
@@ -57,6 +62,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Keys(args) => keys::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "privet", &mut script);
