@@ -1,6 +1,288 @@
-//! Names that the batch itself gives away: what `host.name` and the like say of a resource, looked for in the free text
-//! under it.
+//! Names that the batch itself gives away: what `host.name` and the like say of a resource, and what one place of a record
+//! says of a host, looked for in the free text under them.
 
-/// The names known for the resource at hand.
-#[derive(Debug, Default)]
-pub struct Known {}
+use super::{Entity, Span, Writing};
+use crate::scan::fingerprint::{self, Fingerprint};
+
+/// Longer ones are no host names (RFC 1035).
+const MAX_NAME: usize = 253;
+
+/// What stands where a host's name would, and names none.
+const PLACEHOLDERS: [&[u8]; 29] = [
+    b"localhost",
+    b"localdomain",
+    b"unknown",
+    b"undefined",
+    b"default",
+    b"none",
+    b"null",
+    b"nil",
+    b"nan",
+    b"node",
+    b"server",
+    b"host",
+    b"hostname",
+    b"local",
+    b"internal",
+    b"true",
+    b"false",
+    b"test",
+    b"self",
+    b"this",
+    b"name",
+    b"client",
+    b"user",
+    b"root",
+    b"system",
+    b"service",
+    b"workstation",
+    b"computer",
+    b"machine",
+];
+
+/// First labels of dotted names that are words of every log.
+const ROLES: [&[u8]; 32] = [
+    b"mail",
+    b"smtp",
+    b"imap",
+    b"proxy",
+    b"gateway",
+    b"router",
+    b"static",
+    b"assets",
+    b"images",
+    b"blog",
+    b"docs",
+    b"status",
+    b"admin",
+    b"login",
+    b"auth",
+    b"backend",
+    b"frontend",
+    b"database",
+    b"postgres",
+    b"mysql",
+    b"redis",
+    b"kafka",
+    b"nginx",
+    b"monitor",
+    b"metrics",
+    b"logs",
+    b"cache",
+    b"queue",
+    b"worker",
+    b"master",
+    b"primary",
+    b"storage",
+];
+
+/// The names known for the resource and record at hand. Its memory is reused: adding allocates only while it grows.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    bytes: Vec<u8>,
+    names: Vec<Name>,
+    fingerprints: Vec<Fingerprint>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    start: u32,
+    end: u32,
+}
+
+/// Where a [`Known`] stood, to go back to: names learned within a record are forgotten after it.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(usize);
+
+impl Known {
+    pub fn clear(&mut self) {
+        self.forget(Mark(0));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark(self.names.len())
+    }
+
+    /// Forgets the names that were added after `mark`.
+    pub fn forget(&mut self, mark: Mark) {
+        if let Some(name) = self.names.get(mark.0) {
+            self.bytes.truncate(name.start as usize);
+        }
+        self.names.truncate(mark.0);
+        self.fingerprints.truncate(mark.0);
+    }
+
+    /// Adds a host's name and, of a dotted one, the first label where that is specific. Placeholders (`localhost`,
+    /// `unknown`), addresses and what is too short to be told from words are not added. Says whether anything was.
+    pub fn add(&mut self, name: &[u8]) -> bool {
+        let name = name.trim_ascii();
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        if !is_name(name) {
+            return false;
+        }
+        let first = &name[..memchr::memchr(b'.', name).unwrap_or(name.len())];
+        let mut added = self.add_word(name, is_distinct(name));
+        if first.len() < name.len() {
+            added |= self.add_word(first, is_specific(first));
+        }
+        added
+    }
+
+    fn add_word(&mut self, name: &[u8], wanted: bool) -> bool {
+        if !wanted || self.names.iter().any(|known| self.text(known).eq_ignore_ascii_case(name)) {
+            return false;
+        }
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(name);
+        self.names.push(Name { start, end: self.bytes.len() as u32 });
+        self.fingerprints.push(Fingerprint::of(name));
+        true
+    }
+
+    fn text(&self, name: &Name) -> &[u8] {
+        &self.bytes[name.start as usize..name.end as usize]
+    }
+
+    /// Appends a span for every place of `buf[start..end]` at which one of the names stands as a word of its own: between
+    /// bytes that are neither letters nor digits. In no order, and a name's first label also where the whole name stands.
+    #[inline]
+    pub fn find_in(&self, buf: &[u8], start: usize, end: usize, spans: &mut Vec<Span>) {
+        if !self.names.is_empty() && fingerprint::any(buf, start, end, &self.fingerprints) {
+            self.verify(buf, start, end, spans);
+        }
+    }
+
+    #[inline(never)]
+    fn verify(&self, buf: &[u8], start: usize, end: usize, spans: &mut Vec<Span>) {
+        let text = &buf[start..end];
+        for name in self.names.iter().map(|name| self.text(name)) {
+            let (lower, upper) = (name[0].to_ascii_lowercase(), name[0].to_ascii_uppercase());
+            let mut free = 0;
+            for at in memchr::memchr2_iter(lower, upper, text) {
+                let behind = at + name.len();
+                if at >= free
+                    && text.len() >= behind
+                    && text[at..behind].eq_ignore_ascii_case(name)
+                    && stands_alone(text, at, behind)
+                {
+                    let (start, end) = ((start + at) as u32, (start + behind) as u32);
+                    spans.push(Span { start, end, entity: Entity::Host, writing: Writing::Plain, address: 0 });
+                    free = behind;
+                }
+            }
+        }
+    }
+}
+
+/// Whether neither side of `text[start..end]` goes on with a letter or digit (bytes above ASCII are letters), an escape
+/// such as the `\n` before it apart.
+pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
+    let escape = start >= 2 && text[start - 2] == b'\\' && matches!(text[start - 1], b'n' | b't' | b'r');
+    let before = start == 0 || !is_word(text[start - 1]) || escape;
+    before && text.get(end).is_none_or(|&b| !is_word(b))
+}
+
+pub(super) const fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b >= 0x80
+}
+
+fn is_name(name: &[u8]) -> bool {
+    let shaped = |b: &u8| is_word(*b) || matches!(b, b'-' | b'_' | b'.');
+    let digits = |b: &u8| b.is_ascii_digit() || *b == b'.';
+    let ends = |b: Option<&u8>| b.is_some_and(|&b| is_word(b));
+    (2..=MAX_NAME).contains(&name.len())
+        && name.iter().all(shaped)
+        && ends(name.first())
+        && ends(name.last())
+        && !name.iter().all(digits)
+}
+
+/// Whether a name can be looked for in texts without hitting words all over.
+fn is_distinct(name: &[u8]) -> bool {
+    let long_enough = name.len() >= 3 || name.iter().any(u8::is_ascii_digit);
+    long_enough && !is_placeholder(name)
+}
+
+/// Whether a word stands where a host's name would without being one.
+pub(super) fn is_placeholder(name: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|word| word.eq_ignore_ascii_case(name))
+}
+
+/// Whether a label names one host even without its domain: `web-1`, `mordordc`, but not `www` or `mail`.
+fn is_specific(label: &[u8]) -> bool {
+    let marked = label.iter().any(|b| b.is_ascii_digit() || *b == b'-');
+    let all_digits = label.iter().all(|b| b.is_ascii_digit());
+    let long = label.len() >= 5 || (marked && label.len() >= 3);
+    long && !all_digits && !is_placeholder(label) && !ROLES.iter().any(|role| role.eq_ignore_ascii_case(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(names: &[&str], text: &str) -> Vec<String> {
+        let mut known = Known::default();
+        for name in names {
+            known.add(name.as_bytes());
+        }
+        let mut spans = Vec::new();
+        known.find_in(text.as_bytes(), 0, text.len(), &mut spans);
+        spans.iter().map(|span| text[span.start as usize..span.end as usize].to_owned()).collect()
+    }
+
+    #[test]
+    fn a_known_name_is_found_as_a_word_in_any_case() {
+        let text = "WEB-1 up; host_web-1_cpu, sosreport-web-1-2026 (web-1) web-10 myweb-1 web-1.";
+        assert_eq!(found(&["web-1"], text), ["WEB-1", "web-1", "web-1", "web-1", "web-1"]);
+        assert_eq!(found(&["web-1"], r"line\nweb-1\tup"), ["web-1"]);
+    }
+
+    #[test]
+    fn of_a_dotted_name_the_first_label_is_looked_for_where_it_is_specific() {
+        assert_eq!(found(&["db-7.corp.example"], "db-7 is DB-7.corp.example"), ["DB-7.corp.example", "db-7", "DB-7"]);
+        assert_eq!(found(&["mail.corp.example"], "mail sent by mail.corp.example"), ["mail.corp.example"]);
+        assert_eq!(found(&["mordordc.corp.example"], "on MORDORDC"), ["MORDORDC"]);
+    }
+
+    #[test]
+    fn placeholders_addresses_and_words_too_short_are_not_known() {
+        let mut known = Known::default();
+        for name in [
+            "localhost",
+            "Unknown",
+            "default",
+            "",
+            "-",
+            "a",
+            "ab",
+            "10.0.0.1",
+            "12345",
+            "a b",
+            "fe80::1",
+            "node",
+            "x\"y",
+        ] {
+            assert!(!known.add(name.as_bytes()), "{name}");
+        }
+        assert!(known.is_empty());
+        assert!(known.add(b"b1"));
+    }
+
+    #[test]
+    fn what_a_record_taught_is_forgotten_after_it() {
+        let mut known = Known::default();
+        known.add(b"web-1");
+        let mark = known.mark();
+        known.add(b"fw01.corp.example");
+        known.forget(mark);
+        let mut spans = Vec::new();
+        known.find_in(b"fw01 web-1 fw01.corp.example", 0, 28, &mut spans);
+        assert_eq!(spans.len(), 1);
+        known.clear();
+        assert!(known.is_empty());
+    }
+}

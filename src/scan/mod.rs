@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+pub mod fingerprint;
 mod portable;
 
 pub use portable::Portable;
