@@ -16,10 +16,16 @@
 //! [`receive`], [`send`], [`observe`], [`control`], [`cli`].
 
 pub mod cli;
+pub mod config;
 pub mod detect;
 pub mod filter;
+pub mod grpc;
+pub mod observe;
 pub mod otlp;
 pub mod policy;
 pub mod pseudonym;
+pub mod receive;
+pub mod run;
 pub mod scan;
+pub mod send;
 pub mod wire;

@@ -6,6 +6,7 @@
 
 mod failure;
 pub mod keys;
+pub mod run;
 
 use std::io;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the sidecar: OTLP/gRPC in, filtered, OTLP/gRPC out
+    Run(run::Args),
     Keys(keys::Args),
     /// Print the completion script of a shell
     Completions {
@@ -47,6 +50,7 @@ enum Command {
 
 /// Parses the process's arguments, runs the command, says on standard error why it failed.
 pub fn main() -> ExitCode {
+    say_where_not_what();
     match Cli::try_parse() {
         Ok(cli) => match run(cli.command) {
             Ok(()) => ExitCode::SUCCESS,
@@ -60,8 +64,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A panic's message can quote what was being worked on, so only its place is told.
+fn say_where_not_what() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+        eprintln!("error: privet has a defect{place}; please report it");
+    }));
+}
+
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Run(args) => run::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

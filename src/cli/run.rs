@@ -1,0 +1,181 @@
+//! `privet run`: the sidecar in the foreground.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use super::{Exit, Failure};
+use crate::config::{Config, Destination};
+use crate::observe;
+use crate::pseudonym::KeyringError;
+use crate::run::{Running, StartError, start};
+
+/// Run the sidecar
+#[derive(clap::Args)]
+pub struct Args {
+    /// Policy files, which together say what may leave; the built-in base policy if none
+    #[arg(long, value_name = "FILE", env = "PRIVET_POLICY", value_delimiter = ',')]
+    policy: Vec<PathBuf>,
+    /// Keyring, made by `privet keys new`; without one a throw-away key is made
+    #[arg(long, value_name = "FILE", env = "PRIVET_KEYRING")]
+    keyring: Option<PathBuf>,
+    /// Take OTLP/gRPC here; port 0 takes a free one [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR", env = "PRIVET_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Send here: http://HOST:PORT, https://HOST:PORT or stdout [default: stdout]
+    #[arg(long, value_name = "URL|stdout", env = "PRIVET_DESTINATION", value_parser = destination)]
+    destination: Option<Destination>,
+    /// Who receives the data: tokens differ from recipient to recipient [default: the destination's host]
+    #[arg(long, value_name = "NAME", env = "PRIVET_RECIPIENT")]
+    recipient: Option<String>,
+    /// Metrics, health and the control API, or `off` [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR|off", env = "PRIVET_ADMIN", value_parser = admin)]
+    admin: Option<Admin>,
+    /// Worker threads [default: the machine's cores, at most 2]
+    #[arg(long, value_name = "N", env = "PRIVET_THREADS")]
+    threads: Option<usize>,
+    /// How much to log: error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", env = "PRIVET_LOG", default_value = "info")]
+    log: LevelFilter,
+    /// Write the addresses here once they are bound, as one JSON object
+    #[arg(long, value_name = "FILE", env = "PRIVET_PORTS_FILE")]
+    ports_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Admin {
+    At(SocketAddr),
+    Off,
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    observe::start_log(args.log);
+    let config = configure(&args)?;
+    let running = start(&config)?;
+    announce(&running, &config);
+    if let Some(path) = &args.ports_file {
+        write_ports(path, &running).map_err(|error| Failure::file(path, &error))?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(until_told(&running))?;
+    tracing::info!(seconds = config.drain.as_secs(), "stopping: calls are answered, nothing new is taken");
+    let drained = running.join();
+    if drained {
+        tracing::info!("stopped")
+    } else {
+        tracing::warn!("stopped with calls unanswered")
+    }
+    Ok(())
+}
+
+fn configure(args: &Args) -> Result<Config, Failure> {
+    let mut config = Config::default();
+    if !args.policy.is_empty() {
+        config.policies.clone_from(&args.policy);
+    }
+    config.keyring = args.keyring.clone().or(config.keyring);
+    config.listen = args.listen.unwrap_or(config.listen);
+    config.recipient = args.recipient.clone().or(config.recipient);
+    config.threads = args.threads.unwrap_or(config.threads);
+    if let Some(destination) = &args.destination {
+        config.destination = destination.clone();
+    }
+    match args.admin {
+        Some(Admin::At(address)) => config.admin = Some(address),
+        Some(Admin::Off) => config.admin = None,
+        None => {}
+    }
+    Ok(config)
+}
+
+/// One line that machines can read too, and a loud one where keys are thrown away.
+fn announce(running: &Running, config: &Config) {
+    let destination = match &config.destination {
+        Destination::Stdout => "stdout".to_owned(),
+        Destination::Grpc(grpc) => grpc.endpoint.to_string(),
+    };
+    let state = running.state();
+    let pseudonyms = state.loaded();
+    let pseudonyms = pseudonyms.engine.pseudonyms();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %running.listen,
+        admin = running.admin.map(tracing::field::display),
+        destination,
+        recipient = config.recipient(),
+        epoch = pseudonyms.epoch(),
+        key = pseudonyms.check_value(),
+        "listening"
+    );
+    if state.key_is_throw_away() {
+        tracing::warn!(
+            "THROW-AWAY KEY: tokens change with every start and join with nothing; \
+             make a keyring with `privet keys new --out FILE` and give `--keyring FILE`"
+        );
+    }
+}
+
+/// Whole or not at all, so that who waits for the file never reads half of it.
+fn write_ports(path: &Path, running: &Running) -> std::io::Result<()> {
+    let ports = serde_json::json!({
+        "listen": running.listen.to_string(),
+        "admin": running.admin.map(|address| address.to_string()),
+    });
+    let unfinished = path.with_added_extension("unfinished");
+    fs::write(&unfinished, format!("{ports}\n"))?;
+    fs::rename(&unfinished, path)
+}
+
+/// Returns on SIGTERM or SIGINT; SIGHUP loads again.
+async fn until_told(running: &Running) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => {
+                // A refusal is told by the state itself.
+                let _ = running.state().reload();
+            }
+        }
+    }
+}
+
+fn destination(text: &str) -> Result<Destination, String> {
+    if text == "stdout" {
+        return Ok(Destination::Stdout);
+    }
+    text.parse::<crate::send::Endpoint>().map(Destination::from).map_err(|error| error.to_string())
+}
+
+fn admin(text: &str) -> Result<Admin, String> {
+    if text == "off" {
+        return Ok(Admin::Off);
+    }
+    text.parse().map(Admin::At).map_err(|_| "not an address such as 127.0.0.1:9464, and not `off`".to_owned())
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Failure {
+        let exit = match &error {
+            StartError::Policy(diagnostics) if diagnostics.is_missing_input() => Exit::NoInput,
+            StartError::Policy(_) => Exit::Data,
+            StartError::Keyring(KeyringError::Exposed { .. }) => Exit::NoPermission,
+            StartError::Keyring(KeyringError::Read { path, source }) => return Failure::file(path, source),
+            StartError::Keyring(_) | StartError::Keys(_) | StartError::KeyringRequired | StartError::Target(_) => {
+                Exit::Config
+            }
+            StartError::Bind { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Exit::NoPermission
+            }
+            StartError::Bind { .. } => Exit::Unavailable,
+            StartError::Thread(_) => Exit::Software,
+        };
+        Failure::new(exit, error)
+    }
+}

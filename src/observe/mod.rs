@@ -1,0 +1,11 @@
+//! What Privet tells about itself: metrics, health, its own log. Never a value from telemetry.
+//!
+//! ```text
+//! Metrics (atomics) ─▶ families ─▶ Prometheus text │ OTLP │ control API
+//! ```
+
+mod log;
+mod metrics;
+
+pub use log::start_log;
+pub use metrics::{Family, InFlight, Kind, Metrics, RuleCounters, Sample, Value};

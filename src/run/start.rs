@@ -1,0 +1,246 @@
+//! Start, run, stop.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use super::loaded::State;
+use super::pipeline::Pipeline;
+use super::worker::{self, Worker};
+use crate::config::{Config, Destination};
+use crate::policy::Diagnostics;
+use crate::pseudonym::{KeyringError, PseudonymsError};
+use crate::receive::Context;
+use crate::send::{Lines, Link, Sender, TargetError};
+
+/// How often credentials' files are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A running sidecar. Dropping it stops it without waiting.
+pub struct Running {
+    pub listen: SocketAddr,
+    pub admin: Option<SocketAddr>,
+    state: Arc<State>,
+    drain: watch::Sender<bool>,
+    main: Option<JoinHandle<Drained>>,
+}
+
+/// Whether all calls were answered before the process's patience ended.
+type Drained = bool;
+
+/// Why a sidecar did not start.
+#[derive(Debug)]
+pub enum StartError {
+    Policy(Diagnostics),
+    Keyring(KeyringError),
+    /// The keyring has nothing for this moment.
+    Keys(PseudonymsError),
+    /// A destination elsewhere needs keys that outlive the process.
+    KeyringRequired,
+    Target(TargetError),
+    Bind {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    Thread(io::Error),
+}
+
+/// Proves the configuration, binds its addresses and starts to serve, on threads of its own.
+pub fn start(config: &Config) -> Result<Running, StartError> {
+    let state = Arc::new(State::prove(config)?);
+    let listener = bind(config.listen)?;
+    let admin = config.admin.map(bind).transpose()?;
+    let address = |listener: &TcpListener| listener.local_addr().map_err(StartError::Thread);
+    let (listen, admin_address) = (address(&listener)?, admin.as_ref().map(address).transpose()?);
+
+    let (drain, draining) = watch::channel(false);
+    let (stop, stopping) = watch::channel(false);
+    // Closed when the last worker is gone.
+    let (working, gone) = mpsc::channel(1);
+    let lines = match config.destination {
+        Destination::Stdout => Some(Lines::new(io::stdout()).map_err(StartError::Thread)?),
+        Destination::Grpc(_) => None,
+    };
+    let mut workers = Vec::new();
+    for index in 0..config.workers() {
+        let sender = match (&state.target, &lines) {
+            (Some(target), _) => Sender::Link(Link::new(Arc::clone(target))),
+            (None, Some(lines)) => Sender::Lines(Arc::clone(lines)),
+            (None, None) => unreachable!("a destination is gRPC or standard output"),
+        };
+        let context = Context {
+            limits: config.limits.clone(),
+            timeout: config.timeout,
+            budget: Arc::clone(&state.budget),
+            metrics: Arc::clone(&state.metrics),
+            export: Pipeline::new(Arc::clone(&state), sender),
+        };
+        let worker = worker::spawn(index, context, draining.clone(), stopping.clone(), working.clone());
+        workers.push(worker.map_err(StartError::Thread)?);
+    }
+    drop(working);
+    let main = Main { state: Arc::clone(&state), workers, patience: config.drain, most: config.limits.connections };
+    let main = main.spawn(listener, draining, stop, gone).map_err(StartError::Thread)?;
+    Ok(Running { listen, admin: admin_address, state, drain, main: Some(main) })
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    bound.map_err(|error| StartError::Bind { address, error })
+}
+
+impl Running {
+    /// What is loaded and counted.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// Tells it to stop: nothing new is accepted, calls are answered.
+    pub fn stop(&self) {
+        self.drain.send_replace(true);
+    }
+
+    /// Stops it and waits until it has; whether all calls were answered.
+    pub fn join(mut self) -> bool {
+        self.stop();
+        self.main.take().is_some_and(|main| main.join().unwrap_or(false))
+    }
+}
+
+/// The thread that accepts connections and looks after what changes.
+struct Main {
+    state: Arc<State>,
+    workers: Vec<Worker>,
+    patience: Duration,
+    most: usize,
+}
+
+impl Main {
+    fn spawn(
+        self,
+        listener: TcpListener,
+        draining: watch::Receiver<bool>,
+        stop: watch::Sender<bool>,
+        gone: mpsc::Receiver<()>,
+    ) -> io::Result<JoinHandle<Drained>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("main-loop".into()).spawn(move || {
+            let drained = runtime.block_on(self.run(listener, draining, stop, gone));
+            runtime.shutdown_background();
+            drained
+        })
+    }
+
+    async fn run(
+        self,
+        listener: TcpListener,
+        mut draining: watch::Receiver<bool>,
+        stop: watch::Sender<bool>,
+        mut gone: mpsc::Receiver<()>,
+    ) -> Drained {
+        let looking = tokio::spawn(look_after(Arc::clone(&self.state)));
+        tokio::select! {
+            () = self.accept(listener) => {}
+            _ = draining.wait_for(|draining| *draining) => {}
+        }
+        let drained = timeout(self.patience, gone.recv()).await.is_ok();
+        stop.send_replace(true);
+        looking.abort();
+        for worker in self.workers {
+            // A worker's panic has been told by the panic hook.
+            let _ = worker.thread.join();
+        }
+        drained
+    }
+
+    /// Hands connections to the workers in turn.
+    async fn accept(&self, listener: TcpListener) {
+        let listener = match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "the listener failed"),
+        };
+        let metrics = &self.state.metrics;
+        for worker in self.workers.iter().cycle() {
+            let socket = loop {
+                match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
+                    Ok(socket) if metrics.connection_opened() < self.most as i64 => break socket,
+                    Ok(_) => {
+                        metrics.connection_closed();
+                        metrics.connection_refused();
+                    }
+                    // Out of file descriptors, or a peer that left already.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            };
+            if worker.sockets.send(socket).is_err() {
+                metrics.connection_closed();
+            }
+        }
+    }
+}
+
+/// Loads again when a key's or an exception's time has come, and credentials when their files change.
+async fn look_after(state: Arc<State>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let due = state.loaded().until.is_some_and(|until| until <= std::time::SystemTime::now());
+        if due {
+            // A refusal is told by the state itself.
+            let _ = state.reload();
+        } else if let Some(target) = &state.target
+            && target.headers().changed()
+            && let Err(error) = target.headers().reload()
+        {
+            tracing::error!(%error, "a header's file cannot be read; its last value stays in use");
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Policy(diagnostics) => diagnostics.fmt(f),
+            StartError::Keyring(error) => error.fmt(f),
+            StartError::Keys(error) => error.fmt(f),
+            StartError::KeyringRequired => f.write_str(
+                "a destination outside this machine needs a keyring: make one with `privet keys new --out FILE`, \
+                 then give `--keyring FILE`",
+            ),
+            StartError::Target(error) => error.fmt(f),
+            StartError::Bind { address, error } => write!(f, "{address}: {error}"),
+            StartError::Thread(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<Diagnostics> for StartError {
+    fn from(diagnostics: Diagnostics) -> StartError {
+        StartError::Policy(diagnostics)
+    }
+}
+
+impl From<KeyringError> for StartError {
+    fn from(error: KeyringError) -> StartError {
+        StartError::Keyring(error)
+    }
+}
+
+impl From<PseudonymsError> for StartError {
+    fn from(error: PseudonymsError) -> StartError {
+        StartError::Keys(error)
+    }
+}
+
+impl From<TargetError> for StartError {
+    fn from(error: TargetError) -> StartError {
+        StartError::Target(error)
+    }
+}

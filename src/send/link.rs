@@ -1,0 +1,315 @@
+//! One worker's link to the destination: a connection when one is needed, calls on it, what their end means.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use h2::Reason;
+use h2::client::SendRequest;
+use http::header::{CONTENT_TYPE, TE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+
+use super::connect::connect;
+use super::endpoint::Endpoint;
+use super::headers::{Header, HeaderError, Headers};
+use super::tls::{Secured, Tls, TlsError};
+use crate::grpc::{self, Code, Message, Status};
+use crate::observe::Metrics;
+use crate::otlp::Signal;
+
+/// The largest response message that is read, in bytes: it carries a count and a text.
+const LONGEST_RESPONSE: usize = 64 << 10;
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// An OTLP/gRPC destination, as configured.
+#[derive(Clone, Debug)]
+pub struct Grpc {
+    pub endpoint: Endpoint,
+    pub tls: Tls,
+    pub headers: Vec<Header>,
+    /// gzip level from 1 to 9; not compressed if none.
+    pub gzip: Option<u32>,
+    /// How often the peer is asked whether it is still there.
+    pub keepalive: Duration,
+}
+
+impl Grpc {
+    pub fn new(endpoint: Endpoint) -> Grpc {
+        Grpc { endpoint, tls: Tls::default(), headers: Vec::new(), gzip: None, keepalive: Duration::from_secs(30) }
+    }
+}
+
+/// A destination, proven: what all workers' links share.
+pub struct Target {
+    grpc: Grpc,
+    /// By signal.
+    uris: [Uri; 4],
+    secured: ArcSwap<Option<Secured>>,
+    headers: Headers,
+    metrics: Arc<Metrics>,
+}
+
+impl Target {
+    pub fn new(grpc: Grpc, metrics: Arc<Metrics>) -> Result<Target, TargetError> {
+        let secured = ArcSwap::from_pointee(secure(&grpc)?);
+        let headers = Headers::load(grpc.headers.clone())?;
+        let uris = Signal::ALL.map(|signal| grpc.endpoint.uri(signal.grpc_path()));
+        Ok(Target { grpc, uris, secured, headers, metrics })
+    }
+
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.grpc.endpoint
+    }
+
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// Reads headers, certificates and keys again, the latter for connections to come.
+    pub fn reload(&self) -> Result<(), TargetError> {
+        let secured = secure(&self.grpc)?;
+        self.headers.reload()?;
+        self.secured.store(Arc::new(secured));
+        Ok(())
+    }
+}
+
+/// Why a destination cannot be used.
+#[derive(Debug)]
+pub enum TargetError {
+    Tls(TlsError),
+    Header(HeaderError),
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TargetError::Tls(error) => error.fmt(f),
+            TargetError::Header(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+impl From<TlsError> for TargetError {
+    fn from(error: TlsError) -> TargetError {
+        TargetError::Tls(error)
+    }
+}
+
+impl From<HeaderError> for TargetError {
+    fn from(error: HeaderError) -> TargetError {
+        TargetError::Header(error)
+    }
+}
+
+fn secure(grpc: &Grpc) -> Result<Option<Secured>, TlsError> {
+    grpc.endpoint.secure.then(|| grpc.tls.secure(&grpc.endpoint.host)).transpose()
+}
+
+/// One worker's connection, made when it is needed.
+pub struct Link {
+    target: Arc<Target>,
+    current: Mutex<Option<SendRequest<Message>>>,
+    /// Held while dialling, so that all who wait share one connection.
+    dialling: tokio::sync::Mutex<Pause>,
+}
+
+/// After a failed attempt nobody dials for a while.
+struct Pause {
+    until: Option<Instant>,
+    next: Duration,
+    said: Cow<'static, str>,
+}
+
+/// How a call ended without an outcome of the destination's.
+enum Broken {
+    /// The destination did not look at it: it may be sent again on a new connection.
+    Unseen(Status),
+    Lost(Status),
+}
+
+impl Link {
+    pub fn new(target: Arc<Target>) -> Link {
+        let pause = Pause { until: None, next: SHORTEST_PAUSE, said: Cow::Borrowed("") };
+        Link { target, current: Mutex::new(None), dialling: tokio::sync::Mutex::new(pause) }
+    }
+
+    /// Sends one Export request; its response message, or the status it ended with.
+    pub async fn export(&self, signal: Signal, request: Bytes, deadline: Instant) -> Result<Bytes, Status> {
+        let body = match self.target.grpc.gzip {
+            Some(level) => grpc::gzip(&request, level),
+            None => request,
+        };
+        let call = async {
+            let requests = self.requests().await?;
+            match self.call(requests, signal, body.clone(), deadline).await {
+                Err(Broken::Unseen(_)) => {
+                    self.forget();
+                    let requests = self.requests().await?;
+                    self.call(requests, signal, body, deadline).await.or_else(|broken| match broken {
+                        Broken::Unseen(status) | Broken::Lost(status) => Err(status),
+                    })
+                }
+                Err(Broken::Lost(status)) => Err(status),
+                Ok(outcome) => Ok(outcome),
+            }
+        };
+        tokio::time::timeout_at(deadline.into(), call).await.unwrap_or_else(|_| {
+            Err(Status::new(Code::DeadlineExceeded, "destination_slow", "the destination did not answer in time"))
+        })?
+    }
+
+    /// A handle to a connection that is up.
+    async fn requests(&self) -> Result<SendRequest<Message>, Status> {
+        if let Some(requests) = self.live() {
+            return Ok(requests);
+        }
+        let mut pause = self.dialling.lock().await;
+        // Another may have dialled while this one waited.
+        if let Some(requests) = self.live() {
+            return Ok(requests);
+        }
+        if pause.until.is_some_and(|until| Instant::now() < until) {
+            return Err(down(pause.said.clone()));
+        }
+        let target = &self.target;
+        let secured = target.secured.load_full();
+        match connect(&target.grpc.endpoint, (*secured).as_ref(), target.grpc.keepalive, Arc::clone(&target.metrics))
+            .await
+        {
+            Ok(requests) => {
+                if pause.until.is_some() {
+                    tracing::info!("the destination is back");
+                }
+                *pause = Pause { until: None, next: SHORTEST_PAUSE, said: Cow::Borrowed("") };
+                *self.slot() = Some(requests.clone());
+                Ok(requests)
+            }
+            Err(error) => {
+                target.metrics.destination_failed();
+                pause.said = format!("the destination cannot be reached: {error}").into();
+                pause.until = Some(Instant::now() + pause.next);
+                pause.next = (pause.next * 2).min(LONGEST_PAUSE);
+                Err(down(pause.said.clone()))
+            }
+        }
+    }
+
+    fn live(&self) -> Option<SendRequest<Message>> {
+        let mut slot = self.slot();
+        let mut requests = slot.clone()?;
+        match requests.poll_ready(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(Err(_)) => {
+                *slot = None;
+                None
+            }
+            // Not ready only means that it must wait for its turn.
+            _ => Some(requests),
+        }
+    }
+
+    fn forget(&self) {
+        *self.slot() = None;
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<SendRequest<Message>>> {
+        // A handle is whole or it is not there.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call(
+        &self,
+        requests: SendRequest<Message>,
+        signal: Signal,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Result<Bytes, Status>, Broken> {
+        let mut requests = requests.ready().await.map_err(|error| broken(&error))?;
+        let head = self.head(signal, deadline);
+        let (response, mut stream) = requests.send_request(head, false).map_err(|error| broken(&error))?;
+        stream.send_data(Message::new(body, self.target.grpc.gzip.is_some()), true).map_err(|error| broken(&error))?;
+        let response = response.await.map_err(|error| broken(&error))?;
+        outcome(response).await
+    }
+
+    fn head(&self, signal: Signal, deadline: Instant) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.uris[signal as usize].clone();
+        let headers = request.headers_mut();
+        self.target.headers.write(headers);
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("privet/", env!("CARGO_PKG_VERSION"))));
+        headers.insert("grpc-timeout", grpc::format_timeout(deadline.saturating_duration_since(Instant::now())));
+        if self.target.grpc.gzip.is_some() {
+            headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+        }
+        request
+    }
+}
+
+/// Reads a response: a status in the headers alone, or a message and then the trailers.
+async fn outcome(response: Response<h2::RecvStream>) -> Result<Result<Bytes, Status>, Broken> {
+    let (parts, mut stream) = response.into_parts();
+    if let Some(status) = Status::from_headers(&parts.headers)
+        && status.code != Code::Ok
+    {
+        return Ok(Err(remap(status)));
+    }
+    if parts.status != StatusCode::OK {
+        let code = Code::from_http(parts.status);
+        let text = format!("the destination answered with HTTP status {}", parts.status.as_u16());
+        return Ok(Err(Status::new(code, Status::DESTINATION, text)));
+    }
+    let message = grpc::gather(&mut stream, LONGEST_RESPONSE, |_| Ok(())).await;
+    let trailers = poll_fn(|task| stream.poll_trailers(task)).await.map_err(|error| broken(&error))?;
+    let status = trailers.as_ref().and_then(Status::from_headers).or_else(|| Status::from_headers(&parts.headers));
+    match status {
+        Some(status) if status.code != Code::Ok => Ok(Err(remap(status))),
+        Some(_) => Ok(Ok(decoded(&parts.headers, message))),
+        None => Ok(Err(Status::new(Code::Unknown, Status::DESTINATION, "the destination's answer has no status"))),
+    }
+}
+
+/// The response's message. The destination has accepted the request, whatever it says about it: what cannot be read is
+/// taken as nothing said.
+fn decoded(headers: &HeaderMap, message: Result<Option<grpc::Gathered>, Status>) -> Bytes {
+    let Ok(Some(message)) = message else { return Bytes::new() };
+    if !message.compressed {
+        return message.body;
+    }
+    let encoding = headers.get("grpc-encoding").and_then(|name| grpc::Encoding::from_name(name.as_bytes()));
+    match encoding.map(|encoding| grpc::decompress(encoding, &message.body, LONGEST_RESPONSE)) {
+        Some(grpc::Decoded::Message(body)) => body,
+        _ => Bytes::new(),
+    }
+}
+
+/// tonic says OUT_OF_RANGE, which senders retry for ever, where a message is too large for it.
+fn remap(status: Status) -> Status {
+    if status.code == Code::OutOfRange && status.message.contains("message length too large") {
+        return Status { code: Code::ResourceExhausted, retry_after: None, ..status };
+    }
+    status
+}
+
+/// A call that broke. What the destination refused before looking at it, by its own word, may be sent again.
+fn broken(error: &h2::Error) -> Broken {
+    let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+    let going = error.is_remote() && error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
+    let status = Status::new(Code::Unavailable, "destination_broke_off", format!("the destination broke off: {error}"));
+    if refused || going { Broken::Unseen(status) } else { Broken::Lost(status) }
+}
+
+fn down(text: Cow<'static, str>) -> Status {
+    Status::new(Code::Unavailable, "destination_down", text)
+}
