@@ -71,7 +71,9 @@ fn quoted_local_part(text: &Text<'_>, closing: usize, floor: usize) -> Option<us
     let limit = floor.max(closing.saturating_sub(66));
     let inner_end = if closing > floor && text.buf[closing - 1] == b'\\' { closing - 1 } else { closing };
     let opening = (limit..inner_end).rev().find(|&i| matches!(text.buf[i], b'"' | b'\n'))?;
-    (text.buf[opening] == b'"' && opening + 1 < inner_end).then_some(opening)
+    let inner = &text.buf[opening + 1..inner_end];
+    let opens = !text.at(opening.wrapping_sub(1)).is_ascii_alphanumeric();
+    (text.buf[opening] == b'"' && opens && inner.iter().any(u8::is_ascii_alphanumeric)).then_some(opening)
 }
 
 /// Where the domain that begins at `start` ends.

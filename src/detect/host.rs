@@ -140,7 +140,8 @@ impl Name<'_> {
         let head = self.head();
         if tail[0].is_ascii_uppercase() {
             let shouted = tail.iter().all(u8::is_ascii_uppercase);
-            return shouted && (tail.len() > 2 || !head.iter().any(u8::is_ascii_lowercase));
+            let platform = tail == b"NET" && !head.contains(&b'.');
+            return shouted && !platform && (tail.len() > 2 || !head.iter().any(u8::is_ascii_lowercase));
         }
         let calls = self.text.at(self.end) == b'(' && !self.text.at(self.end + 1).is_ascii_digit();
         let number = head.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && tail.len() == 2;
@@ -212,9 +213,10 @@ impl Name<'_> {
         ];
         let name = self.bytes();
         let path_follows = self.text.at(self.end) == b'/' && self.text.at(self.end + 1).is_ascii_alphanumeric();
-        ALWAYS.iter().any(|end| {
-            name.ends_with(end) && (name.len() == end.len() || path_follows && name[name.len() - end.len() - 1] == b'.')
-        }) || path_follows && AS_PATH.contains(&name)
+        ALWAYS
+            .iter()
+            .any(|end| name.ends_with(end) && (name.len() == end.len() || name[name.len() - end.len() - 1] == b'.'))
+            || path_follows && AS_PATH.contains(&name)
     }
 
     /// `system.disk.io`, `user.home`, `env.test`: names of things in programs.

@@ -97,13 +97,45 @@ pub fn parse_v6(text: &[u8]) -> Option<u128> {
 }
 
 /// `start..end` is a dotted quad by its digits; is it an address, or a version by what stands around it?
+#[inline(always)]
 pub fn is_address_here(text: &Text<'_>, start: usize, end: usize, value: u32) -> bool {
-    let before = text.at(start.wrapping_sub(1));
-    match before {
-        b'/' => !is_product_version(text, start - 1, value),
-        b'=' if text.at(start.wrapping_sub(2)) == b'=' => is_private(value) || text.names_address(start - 2),
-        _ => text.at(end) != b'.' || !text.at(end + 1).is_ascii_digit(),
+    if text.at(end) == b'.' && text.at(end + 1).is_ascii_digit() {
+        return false;
     }
+    // The last letter that leads to it: versions are led to by `version`, `ver`, `release`, `build` and product tokens.
+    let mut before = start.wrapping_sub(1);
+    let mut lead = text.at(before);
+    while matches!(lead, b' ' | b'"' | b':' | b'=' | b'\\' | b'/') {
+        before = before.wrapping_sub(1);
+        lead = text.at(before);
+    }
+    match lead | 0x20 {
+        b'n' | b'r' | b'e' | b'd' | b'v' if is_version(text, before.wrapping_add(1)) => false,
+        _ if before.wrapping_add(1) == start => true,
+        _ => match text.buf[start - 1] {
+            b'/' => !is_product_version(text, start - 1, value),
+            b'=' if text.at(start.wrapping_sub(2)) == b'=' => is_private(value) || text.names_address(start - 2),
+            _ => true,
+        },
+    }
+}
+
+/// A word that announces a version ends at `end`.
+#[inline(never)]
+fn is_version(text: &Text<'_>, end: usize) -> bool {
+    const WORDS: [&[u8]; 7] = [b"version", b"ver", b"release", b"build", b"revision", b"v", b"firmware_version"];
+    let mut from = end;
+    while from > text.start && end - from < 40 && text.buf[from - 1].is_ascii_alphabetic() {
+        from -= 1;
+    }
+    let word = &text.buf[from..end];
+    WORDS.iter().any(|version| {
+        word.eq_ignore_ascii_case(version)
+            || version.len() > 3
+                && word.len() > version.len()
+                && word[word.len() - version.len()..].eq_ignore_ascii_case(version)
+                && word[word.len() - version.len()].is_ascii_uppercase()
+    })
 }
 
 fn is_private(value: u32) -> bool {
@@ -128,8 +160,8 @@ fn is_product_version(text: &Text<'_>, slash: usize, value: u32) -> bool {
 }
 
 /// A dotted quad somewhere in a run of labels that is more than one: `conn_10.0.0.1_443`, `10.0.0.1-10.0.0.9`.
-/// Calls back for each, in order.
-pub fn v4_within(text: &Text<'_>, start: usize, end: usize, found: &mut impl FnMut(Address)) {
+/// Calls back for each, in order, and says whether it is an address by what stands around it.
+pub fn v4_within(text: &Text<'_>, start: usize, end: usize, found: &mut impl FnMut(Address, bool)) {
     let mut at = start;
     while at < end {
         if !text.buf[at].is_ascii_digit() {
@@ -149,11 +181,11 @@ pub fn v4_within(text: &Text<'_>, start: usize, end: usize, found: &mut impl FnM
         }
         if dots == 3
             && let Some(value) = parse_v4(&text.buf[at..quad_end])
-            && is_loose_before(text, at, start)
-            && is_loose_after(text, quad_end, value)
-            && is_address_here(text, at, quad_end, value)
         {
-            found(Address { start: at, end: quad_end, value: V4_MAPPED | u128::from(value) });
+            let is_address = is_loose_before(text, at, start)
+                && is_loose_after(text, quad_end, value)
+                && is_address_here(text, at, quad_end, value);
+            found(Address { start: at, end: quad_end, value: V4_MAPPED | u128::from(value) }, is_address);
         }
         at = to;
     }
@@ -166,6 +198,7 @@ fn is_loose_before(text: &Text<'_>, at: usize, run: usize) -> bool {
     }
     match text.buf[at - 1] {
         b'.' => false,
+        // `SkypeApp_14.44.40.0_x64`, but `conn_10.0.0.1_443`
         b'_' => true,
         // `libfoo-1.2.3.4`, but `10.0.0.1-10.0.0.9` and `ip-10.0.0.1`
         b'-' => at - run < 2 || text.buf[at - 2].is_ascii_digit() || ends_with_address_word(&text.buf[run..at - 1]),
@@ -185,6 +218,8 @@ fn is_loose_after(text: &Text<'_>, end: usize, value: u32) -> bool {
     match text.at(end) {
         b'-' if is_private(value) => true,
         b'-' => !text.at(end + 1).is_ascii_alphabetic() || text.buf[end + 1].is_ascii_uppercase(),
+        // `4.0.0.0__b77a5c5619`, `14.44.40.0_x64`: versions of assemblies and packages
+        b'_' => is_private(value) || text.at(end + 1).is_ascii_digit(),
         // The end of a sentence, not an extension.
         b'.' => !text.at(end + 1).is_ascii_lowercase(),
         byte => !byte.is_ascii_alphabetic(),
@@ -227,8 +262,19 @@ fn v6_in(text: &Text<'_>, mut start: usize, mut end: usize) -> Option<Address> {
     if text.buf[start..end].ends_with(b":") && !text.buf[start..end].ends_with(b"::") {
         end -= 1;
     }
-    let written = &text.buf[start..end];
-    let value = parse_v6(written)?;
+    let mut written = &text.buf[start..end];
+    let mut value = parse_v6(written);
+    if value.is_none() {
+        // Some write a port behind it without brackets: `[client ::1:37752]`.
+        let colon = written.iter().rposition(|&byte| byte == b':')?;
+        let port = &written[colon + 1..];
+        if port.len() == 5 && port.iter().all(u8::is_ascii_digit) {
+            value = parse_v6(&written[..colon]);
+            written = &written[..colon];
+            end = start + colon;
+        }
+    }
+    let value = value?;
     let after = text.at(end);
     if end == run_end && (after.is_ascii_alphanumeric() || after >= 0x80) {
         return None;
@@ -243,7 +289,7 @@ fn is_meant_as_v6(text: &Text<'_>, start: usize, end: usize, written: &[u8]) -> 
     let network_follows = text.at(end) == b'/' && text.at(end + 1).is_ascii_digit();
     let bracketed = text.at(start.wrapping_sub(1)) == b'[' && text.at(end) == b']';
     match groups().count() {
-        0 => network_follows,
+        0 => network_follows || bracketed || text.names_address(start),
         1 if written.ends_with(b"::") => {
             network_follows || bracketed || groups().all(|g| g.len() == 4 && (has_digit || g[0] | 0x20 == b'f'))
         }

@@ -112,6 +112,7 @@ pub struct Found {
     /// Appended to by every search; sorted and without overlap as far as one search is concerned.
     pub spans: Vec<Span>,
     decoded: percent::Decoded,
+    versions: Vec<ip::Address>,
 }
 
 /// What a search saw on its way.
@@ -142,7 +143,7 @@ impl Detector {
     pub fn find(&self, buf: &[u8], start: usize, end: usize, context: &Context<'_>, found: &mut Found) -> Seen {
         assert!(start <= end && end <= buf.len() && buf.len() <= u32::MAX as usize, "a text outside its buffer");
         let text = Text { buf, start, end, wanted: context.wanted, place: context.place };
-        crate::scan::with_scanner(Finder::new(text, &mut found.spans, &mut found.decoded))
+        crate::scan::with_scanner(Finder::new(text, found))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::search::Finder;
 use super::text::Text;
-use super::{Place, Span, Writing};
+use super::{Found, Place, Span, Writing};
 
 /// A stretch as it reads decoded. Kept from search to search.
 #[derive(Default)]
@@ -11,6 +11,8 @@ pub struct Decoded {
     /// For each decoded byte, and for the end: where it stood.
     offsets: Vec<u32>,
     depth: u8,
+    /// For what is found in it.
+    nested: Option<Box<Found>>,
 }
 
 /// Escapes inside escapes are followed this deep (`%2540`).
@@ -30,8 +32,11 @@ pub fn search(text: &Text<'_>, start: usize, end: usize, spans: &mut Vec<Span>, 
         let first = spans.len();
         let place = if text.place == Place::HostByKey { Place::HostByKey } else { Place::Text };
         let inner = Text { buf: &bytes, start: 0, end: bytes.len(), wanted: text.wanted, place };
-        let mut nested = Decoded { depth: decoded.depth + 1, ..Decoded::default() };
-        let _ = crate::scan::with_scanner(Finder::new(inner, spans, &mut nested));
+        let nested = decoded.nested.get_or_insert_default();
+        nested.spans.clear();
+        nested.decoded.depth = decoded.depth + 1;
+        let _ = crate::scan::with_scanner(Finder::new(inner, nested));
+        spans.append(&mut nested.spans);
         for span in &mut spans[first..] {
             let len = span.end - span.start;
             span.start = offsets[span.start as usize];

@@ -5,14 +5,16 @@
 
 use super::percent::Decoded;
 use super::text::Text;
-use super::{Entity, Seen, Span, Wanted, Writing, email, host, ip, percent};
+use super::{Entity, Found, Seen, Span, Wanted, Writing, email, host, ip, percent};
 use crate::scan::{Masks, Scanner, Search, WINDOW};
 
 /// One search through one text.
 pub struct Finder<'a> {
     pub text: Text<'a>,
-    pub spans: &'a mut Vec<Span>,
-    pub decoded: &'a mut Decoded,
+    spans: &'a mut Vec<Span>,
+    decoded: &'a mut Decoded,
+    /// Quads that look like versions where they stand: addresses after all, if the text has them as such elsewhere.
+    versions: &'a mut Vec<ip::Address>,
     /// Spans before this index are of earlier searches.
     first: usize,
     /// Nothing left of this offset is looked at by the next `@`.
@@ -23,9 +25,11 @@ pub struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     #[inline(always)]
-    pub fn new(text: Text<'a>, spans: &'a mut Vec<Span>, decoded: &'a mut Decoded) -> Finder<'a> {
+    pub fn new(text: Text<'a>, found: &'a mut Found) -> Finder<'a> {
+        let Found { spans, decoded, versions } = found;
+        versions.clear();
         let first = spans.len();
-        Finder { floor: text.start, done: text.start, text, spans, decoded, first }
+        Finder { floor: text.start, done: text.start, text, spans, decoded, versions, first }
     }
 }
 
@@ -55,6 +59,9 @@ impl Search for Finder<'_> {
                 self.window(at, masks);
             }
             at = next;
+        }
+        if !self.versions.is_empty() {
+            self.reconsider();
         }
         Seen { non_ascii: high != 0 }
     }
@@ -179,9 +186,12 @@ impl Finder<'_> {
             if let (Some(a), Some(b), Some(c), Some(d)) =
                 (part(start, first), part(first + 1, second), part(second + 1, third), part(third + 1, end))
             {
-                let value = a << 24 | b << 16 | c << 8 | d;
-                if ip::is_address_here(&self.text, from, to, value) {
-                    self.push(from, to, Entity::Ip, ip::V4_MAPPED | u128::from(value));
+                let quad = a << 24 | b << 16 | c << 8 | d;
+                let value = ip::V4_MAPPED | u128::from(quad);
+                if ip::is_address_here(&self.text, from, to, quad) {
+                    self.push(from, to, Entity::Ip, value);
+                } else {
+                    self.reject(ip::Address { start: from, end: to, value });
                 }
             }
             return;
@@ -192,8 +202,12 @@ impl Finder<'_> {
     #[inline(never)]
     fn quads_within(&mut self, start: usize, end: usize) {
         let text = self.text;
-        ip::v4_within(&text, start, end, &mut |address| {
-            self.push(address.start, address.end, Entity::Ip, address.value)
+        ip::v4_within(&text, start, end, &mut |address, is_address| {
+            if is_address {
+                self.push(address.start, address.end, Entity::Ip, address.value);
+            } else {
+                self.reject(address);
+            }
         });
     }
 
@@ -212,7 +226,6 @@ impl Finder<'_> {
                 left &= !below(end);
                 continue;
             }
-            let first = self.spans.len();
             let (from, to) = if m.at >> i & 1 != 0 {
                 self.at_sign(at + i as usize)
             } else if m.colon >> i & 1 != 0 {
@@ -220,7 +233,6 @@ impl Finder<'_> {
             } else {
                 (at + i as usize, at + i as usize)
             };
-            let _ = first;
             let relative = |offset: usize| offset.saturating_sub(at).min(64) as u32;
             taken |= below(relative(to)) & !below(relative(from));
             left &= !below((i + 1).max(relative(to)));
@@ -307,11 +319,8 @@ impl Finder<'_> {
         let mut i = cursor;
         while i < end {
             let (from, to) = match buf[i] {
-                b'@' => self.special_in_long(cursor, i, Finder::at_sign),
-                b':' if i + 1 < end => {
-                    let reach = i;
-                    self.special_in_long(cursor, reach, Finder::colons)
-                }
+                b'@' => self.at_sign(i),
+                b':' => self.colons(i),
                 _ => {
                     i += 1;
                     continue;
@@ -326,15 +335,6 @@ impl Finder<'_> {
         self.labels(cursor, end);
         self.sort_from(self.first);
         end
-    }
-
-    fn special_in_long(
-        &mut self,
-        _cursor: usize,
-        i: usize,
-        deal: fn(&mut Self, usize) -> (usize, usize),
-    ) -> (usize, usize) {
-        deal(self, i)
     }
 
     /// Runs of labels in a stretch of any length.
@@ -374,13 +374,40 @@ impl Finder<'_> {
     /// Adds a span; one that covers earlier ones of this search takes their place.
     #[inline(always)]
     fn push(&mut self, start: usize, end: usize, entity: Entity, address: u128) {
-        while self.spans.len() > self.first
-            && self.spans.last().is_some_and(|last| last.end as usize > start && last.start as usize >= start)
+        while let [.., last] = &self.spans[self.first..]
+            && (start..end).contains(&(last.start as usize))
         {
             self.spans.pop();
         }
         self.done = self.done.max(end);
         self.spans.push(Span { start: start as u32, end: end as u32, entity, writing: Writing::Plain, address });
+    }
+
+    #[cold]
+    fn reject(&mut self, version: ip::Address) {
+        self.versions.push(version);
+    }
+
+    /// A rejected quad that equals an address found in the same text is that address (`Chrome/1.2.3.4` beside
+    /// `"ip": "1.2.3.4"`): its value must not survive.
+    #[cold]
+    fn reconsider(&mut self) {
+        self.versions.sort_unstable_by_key(|version| version.value);
+        let found = self.spans.len();
+        for index in self.first..found {
+            let Span { entity: Entity::Ip, address, .. } = self.spans[index] else { continue };
+            let from = self.versions.partition_point(|version| version.value < address);
+            // The first of its equals tells whether they have been taken.
+            for version in &mut self.versions[from..] {
+                if version.value != address || version.start == version.end {
+                    break;
+                }
+                let (start, end) = (version.start as u32, version.end as u32);
+                version.start = version.end;
+                self.spans.push(Span { start, end, entity: Entity::Ip, writing: Writing::Plain, address });
+            }
+        }
+        self.sort_from(self.first);
     }
 
     #[cold]

@@ -49,8 +49,13 @@ impl Text<'_> {
         let limit = self.start.max(offset.saturating_sub(40));
         let mut to = offset;
         let mut joined = false;
-        while to > limit && matches!(self.buf[to - 1], b'=' | b':' | b'"' | b'\'' | b' ' | b'\\' | b'[' | b'(' | b'<') {
-            joined |= matches!(self.buf[to - 1], b'=' | b':' | b'"' | b' ' | b'[');
+        while to > limit {
+            match self.buf[to - 1] {
+                b'=' | b':' | b'"' | b'\'' | b' ' | b'\\' | b'[' | b'(' | b'<' | b'\t' => joined = true,
+                // An escaped tab between a name and its value.
+                b't' if to >= limit + 2 && self.buf[to - 2] == b'\\' => to -= 1,
+                _ => break,
+            }
             to -= 1;
         }
         if !joined {
