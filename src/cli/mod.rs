@@ -5,6 +5,7 @@
 //! ```
 
 mod failure;
+pub mod filter;
 pub mod keys;
 pub mod run;
 
@@ -38,7 +39,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the sidecar: OTLP/gRPC in, filtered, OTLP/gRPC out
-    Run(run::Args),
+    Run(Box<run::Args>),
+    Filter(filter::Args),
     Keys(keys::Args),
     /// Print the completion script of a shell
     Completions {
@@ -74,7 +76,8 @@ fn say_where_not_what() {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
+        Command::Filter(args) => filter::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -46,6 +46,16 @@ pub enum Error {
     Json { reason: &'static str, line: usize, column: usize, path: String },
 }
 
+impl Error {
+    /// The same for a request that starts below so many lines of a file.
+    pub fn below(mut self, lines: usize) -> Error {
+        if let Error::Json { line, .. } = &mut self {
+            *line += lines;
+        }
+        self
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
