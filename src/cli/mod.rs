@@ -4,6 +4,7 @@
 //! main → arguments → Command → X::run(X::Args) → Ok | Failure { exit, message } → exit code
 //! ```
 
+pub mod check;
 mod failure;
 pub mod filter;
 pub mod keys;
@@ -41,6 +42,8 @@ enum Command {
     /// Run the sidecar: OTLP/gRPC in, filtered, OTLP/gRPC out
     Run(Box<run::Args>),
     Filter(filter::Args),
+    Run(run::Args),
+    Check(check::Args),
     Keys(keys::Args),
     /// Print the completion script of a shell
     Completions {
@@ -78,6 +81,8 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(*args),
         Command::Filter(args) => filter::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

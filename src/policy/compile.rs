@@ -11,9 +11,10 @@ use crate::pseudonym::{KindId, Recipe};
 use super::check::reach;
 use super::compiled::{Action, RuleId, TextPlan, TextPlanId, Treatment, TreatmentId};
 use super::condition::Clause;
-use super::decide::{Acting, KeyMatch, Policy, RuleInfo, ValueException, WholeIds};
+use super::decide::{Acting, ExceptionInfo, KeyMatch, Policy, RuleInfo, ValueException, WholeIds};
 use super::diagnostic::{Code, Diagnostic};
 use super::glob::{Glob, fold};
+use super::keep::Kept;
 use super::pool::Pool;
 use super::strictness::join;
 use super::syntax::{Document, Exception, Form, Options, Rule, Target};
@@ -71,12 +72,11 @@ pub fn compile(
         patterns: 0,
         problems: Vec::new(),
     };
-    let acting: Vec<Acting> = rules
+    let (acting, keeping): (Vec<Acting>, Vec<Acting>) = rules
         .iter()
         .enumerate()
-        .filter(|(_, rule)| rule.action > Action::Keep)
         .map(|(index, rule)| compiler.rule(RuleId(index as u16), rule, &exceptions))
-        .collect();
+        .partition(|acting| rules[usize::from(acting.id.0)].action > Action::Keep);
     if !compiler.problems.is_empty() {
         return Err(compiler.problems);
     }
@@ -97,16 +97,33 @@ pub fn compile(
             })
             .collect(),
         acting,
+        keeping,
+        examples: rules
+            .iter()
+            .enumerate()
+            .flat_map(|(i, rule)| rule.examples.iter().map(move |example| (RuleId(i as u16), example.clone())))
+            .collect(),
         clauses,
         treatments,
         text_plans,
         strictest,
-        keep: documents.iter().filter_map(|document| document.keep.clone()).collect(),
+        keep: keep_lists(documents),
         value_exceptions: value_exceptions(&exceptions, &rules),
-        next_expiry: exceptions.iter().map(|exception| exception.expires.value).min(),
+        exceptions: exceptions.iter().map(|exception| info(exception, &rules)).collect(),
         detector: Detector::builtin(),
         warnings: Default::default(),
     })
+}
+
+/// The keep lists of all files, equal ones once.
+fn keep_lists(documents: &[Document]) -> Vec<Vec<Kept>> {
+    let mut lists: Vec<Vec<Kept>> = Vec::new();
+    for list in documents.iter().map(|document| document.keep.clone().unwrap_or_default()) {
+        if !lists.contains(&list) {
+            lists.push(list);
+        }
+    }
+    lists
 }
 
 fn own_kinds(documents: &[Document], rules: &[&Rule]) -> Vec<String> {
@@ -294,6 +311,15 @@ fn recipe(action: Action, options: &Options, class: Class) -> Recipe {
 
 fn exempts(exception: &Exception, rule: &Rule) -> bool {
     exception.rules.iter().any(|glob| glob.value.matches(&fold(&rule.name.value)))
+}
+
+fn info(exception: &Exception, rules: &[&Rule]) -> ExceptionInfo {
+    ExceptionInfo {
+        rules: rules.iter().filter(|rule| exempts(exception, rule)).map(|rule| rule.name.value.clone()).collect(),
+        reason: exception.reason.clone(),
+        owner: exception.owner.clone(),
+        expires: exception.expires.value,
+    }
 }
 
 fn value_exceptions(exceptions: &[&Exception], rules: &[&Rule]) -> Vec<ValueException> {

@@ -18,7 +18,7 @@ use super::glob::{Glob, fold, tails};
 use super::keep::Kept;
 use super::pool::Pool;
 use super::reader::Reader;
-use super::syntax::{self, Document};
+use super::syntax::{self, Document, Example};
 use super::yaml;
 
 /// The packs of rules that `extends:` can name.
@@ -33,15 +33,18 @@ pub struct Policy {
     pub(super) infos: Vec<RuleInfo>,
     /// The rules that do something (all but `keep`), by name.
     pub(super) acting: Vec<Acting>,
+    /// The others, for their examples' sake.
+    pub(super) keeping: Vec<Acting>,
+    pub(super) examples: Vec<(RuleId, Example)>,
     /// Bit `i` of an [`Active`] says whether `clauses[i]` holds.
     pub(super) clauses: Vec<Clause>,
     pub(super) treatments: Pool<Treatment>,
     pub(super) text_plans: Pool<TextPlan>,
     pub(super) strictest: TextPlanId,
-    /// One list a file that has one.
+    /// One list a file; a value is kept if it is on all of them.
     pub(super) keep: Vec<Vec<Kept>>,
     pub(super) value_exceptions: Vec<ValueException>,
-    pub(super) next_expiry: Option<Date>,
+    pub(super) exceptions: Vec<ExceptionInfo>,
     pub(super) detector: Detector,
     pub(super) warnings: Diagnostics,
 }
@@ -54,6 +57,17 @@ pub struct RuleInfo {
     pub file: String,
     /// From 1.
     pub line: usize,
+}
+
+/// An exception in force: what a review of a policy must look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExceptionInfo {
+    /// Names of the rules that it lets something through.
+    pub rules: Vec<String>,
+    pub reason: String,
+    pub owner: String,
+    /// The last day on which it works.
+    pub expires: Date,
 }
 
 /// Whose attributes [`Policy::evaluate`] must be given for a signal.
@@ -195,7 +209,12 @@ impl Policy {
 
     /// The day after which an exception must stop working: compile the policy again then.
     pub fn next_expiry(&self) -> Option<Date> {
-        self.next_expiry
+        self.exceptions.iter().map(|exception| exception.expires).min()
+    }
+
+    /// The exceptions in force.
+    pub fn exceptions(&self) -> &[ExceptionInfo] {
+        &self.exceptions
     }
 
     /// What is done to a field. Cold: ask once for each distinct key and remember the answer.
@@ -242,13 +261,13 @@ impl Policy {
         self.acting.iter().filter(|rule| rule.is_for(signal) && rule.holds(active)).find_map(|rule| rule.record)
     }
 
-    /// Whether a found or whole value is left as it is: it is on the keep list of every file that has one, or exceptions
+    /// Whether a found or whole value is left as it is: it is on the keep list of every file, or exceptions
     /// let it through every rule that could act on it.
     ///
     /// Not to be asked for [`Action::Stay`] and [`Action::DropRecord`] on whole fields: those go whatever stands in them.
     pub fn keeps(&self, entity: Entity, value: Value<'_>) -> bool {
         let on = |list: &Vec<Kept>| list.iter().any(|kept| kept.covers(entity, value));
-        if !self.keep.is_empty() && self.keep.iter().all(on) {
+        if self.keep.iter().all(on) {
             return true;
         }
         if self.value_exceptions.is_empty() {
@@ -289,11 +308,12 @@ impl WholeIds {
 
 impl Acting {
     fn applies(&self, signal: Signal, part: Part, folded: Option<&str>, active: Active) -> bool {
-        self.is_for(signal)
-            && self.parts.contains(part)
-            && self.holds(active)
-            && self.keys.covers(folded)
-            && !folded.is_some_and(|key| self.except.iter().any(|glob| glob.matches(key)))
+        self.is_for(signal) && self.parts.contains(part) && self.holds(active) && self.reaches(folded)
+    }
+
+    /// Whether a key is one of the rule's, and of none of its exceptions.
+    pub fn reaches(&self, folded: Option<&str>) -> bool {
+        self.keys.covers(folded) && !folded.is_some_and(|key| self.except.iter().any(|glob| glob.matches(key)))
     }
 
     fn is_for(&self, signal: Signal) -> bool {
@@ -353,12 +373,17 @@ fn build(sources: Vec<Source>, today: Date, read_beside: ReadBeside<'_>) -> Resu
         next += 1;
     }
     found.items.extend(check::check(&documents, today));
+    if found.has_errors() {
+        return Err(found);
+    }
     let lines = |rule: &syntax::Rule| {
         let source = &found.sources[rule.name.file];
         (source.name.clone(), line_and_column(&source.text, rule.name.at.start).0)
     };
-    if found.has_errors() {
-        return Err(found);
+    for document in &mut documents {
+        // A file that says nothing has the list of the base policy: were it no list at all, adding a file with a long
+        // one would widen what this file's rules let through.
+        document.keep.get_or_insert_with(base_keep);
     }
     match compile::compile(&documents, &lines, today) {
         Ok(policy) => {
@@ -370,6 +395,15 @@ fn build(sources: Vec<Source>, today: Date, read_beside: ReadBeside<'_>) -> Resu
             Err(found)
         }
     }
+}
+
+/// The embedded policy's keep list.
+fn base_keep() -> Vec<Kept> {
+    let (_, text) = PACKS[0];
+    let root = yaml::parse(text).expect("a test proves that the embedded policy is right");
+    let mut found = Vec::new();
+    let mut reader = Reader { file: 0, text, found: &mut found };
+    syntax::read_keep(&mut reader, &root)
 }
 
 /// Adds the sources that a document extends, each once.

@@ -16,6 +16,7 @@ mod check;
 mod compile;
 mod compiled;
 mod decide;
+mod examples;
 mod pool;
 mod reader;
 mod strictness;
@@ -27,5 +28,5 @@ mod tests;
 
 pub use compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Treatment, TreatmentId, Whole};
 pub use condition::{Attributes, Level, Scalar};
-pub use decide::{Looks, PACKS, Policy, RuleInfo};
+pub use decide::{ExceptionInfo, Looks, PACKS, Policy, RuleInfo};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source};

@@ -89,19 +89,29 @@ impl Reader<'_> {
     }
 
     /// A list; a single value counts as a list of one.
-    pub fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
+    pub fn list<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
         match &node.value {
-            Yaml::List(items) => items,
+            Yaml::List(items) => Some(items),
             Yaml::Map(_) | Yaml::Null => {
                 self.wrong_type(node, "a list");
-                &[]
+                None
             }
-            _ => std::slice::from_ref(node),
+            _ => Some(std::slice::from_ref(node)),
         }
     }
 
+    /// A list with something in it; `meant` says what to do if it is empty.
+    pub fn filled_list<'n>(&mut self, node: &'n Node, meant: &str) -> Option<&'n [Node]> {
+        let items = self.list(node)?;
+        if items.is_empty() {
+            self.error(Code::Empty, &node.at, "this list is empty").help = Some(meant.into());
+            return None;
+        }
+        Some(items)
+    }
+
     pub fn texts(&mut self, node: &Node) -> Vec<At<String>> {
-        self.list(node).iter().filter_map(|item| self.text(item)).collect()
+        self.list(node).unwrap_or_default().iter().filter_map(|item| self.text(item)).collect()
     }
 
     /// One of a fixed set of words.

@@ -106,13 +106,13 @@ pub enum Form {
 }
 
 /// An input that the rule must, or must not, act on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Example {
     pub hit: bool,
     pub given: At<Given>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Given {
     Text(String),
     Field { key: String, value: String },
@@ -153,7 +153,7 @@ pub fn read(
     }
     let rules = match fields.get("rules") {
         Some(node) => {
-            let items = reader.list(node);
+            let items = reader.filled_list(node, "add a rule, or leave out `rules:`").unwrap_or_default();
             items.iter().filter_map(|item| read_rule(reader, item, include)).collect()
         }
         None => Vec::new(),
@@ -161,7 +161,7 @@ pub fn read(
     let keep = fields.get("keep").map(|node| read_kept(reader, node));
     let exceptions = match fields.get("exceptions") {
         Some(node) => {
-            let items = reader.list(node);
+            let items = reader.list(node).unwrap_or_default();
             items.iter().filter_map(|item| read_exception(reader, item)).collect()
         }
         None => Vec::new(),
@@ -290,14 +290,8 @@ fn read_detect(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node) -> Opt
         diagnostic.help = Some("leave out `as:`, or leave out `detect:` to take the whole field".into());
     }
     let mut wanted = Wanted::NONE;
-    let items = reader.list(node);
-    for item in items {
+    for item in reader.filled_list(node, "name what to detect, for example `detect: [ip]`")? {
         wanted = wanted | reader.word(item, Code::UnknownDetector, "detector", &DETECTORS)?;
-    }
-    if items.is_empty() {
-        reader.error(Code::Empty, &node.at, "this rule detects nothing").help =
-            Some("for example `detect: [ip]`".into());
-        return None;
     }
     Some(Target::Detect(wanted))
 }
@@ -365,6 +359,7 @@ fn read_dictionary(
     include: &dyn Fn(&str) -> Result<String, String>,
 ) -> Option<Dictionary> {
     let fields = reader.fields(node, "a dictionary", &["hosts", "keywords", "hosts_file", "keywords_file"])?;
+    let mut unread = false;
     let mut words = |list: &'static str, file: &'static str| -> Vec<String> {
         let mut found: Vec<String> =
             fields.get(list).map_or(Vec::new(), |node| reader.texts(node)).into_iter().map(|at| at.value).collect();
@@ -377,12 +372,16 @@ fn read_dictionary(
                 ),
                 Err(why) => {
                     reader.error(Code::CannotRead, &node.at, format!("cannot read `{}`: {why}", path.value));
+                    unread = true;
                 }
             }
         }
         found
     };
     let dictionary = Dictionary { hosts: words("hosts", "hosts_file"), keywords: words("keywords", "keywords_file") };
+    if unread {
+        return None;
+    }
     match (dictionary.hosts.is_empty(), dictionary.keywords.is_empty()) {
         (true, true) => {
             reader.error(Code::Empty, &node.at, "this dictionary is empty").help =
@@ -466,11 +465,7 @@ fn check_options(reader: &mut Reader<'_>, fields: &Fields<'_>, action: Action, a
 
 fn read_signals(reader: &mut Reader<'_>, node: &Node) -> Vec<Signal> {
     let words = Signal::ALL.map(|signal| (signal.name(), signal));
-    let items = reader.list(node);
-    if items.is_empty() {
-        reader.error(Code::Empty, &node.at, "this rule is for no signal").help =
-            Some("leave out `signals:` to mean all".into());
-    }
+    let items = reader.filled_list(node, "leave out `signals:` to mean all").unwrap_or_default();
     items.iter().filter_map(|item| reader.word(item, Code::UnknownSignal, "signal", &words)).collect()
 }
 
@@ -480,11 +475,7 @@ fn read_parts(reader: &mut Reader<'_>, node: &Node) -> At<PartSet> {
     let mut words: Vec<(&str, PartSet)> =
         Part::ALL.iter().map(|part| (part.name(), PartSet::EMPTY.with(*part))).collect();
     words.push(("attributes", attributes));
-    let items = reader.list(node);
-    if items.is_empty() {
-        reader.error(Code::Empty, &node.at, "this rule is for no part").help =
-            Some("leave out `parts:` to mean all".into());
-    }
+    let items = reader.filled_list(node, "leave out `parts:` to mean all").unwrap_or_default();
     let sets: Vec<PartSet> =
         items.iter().filter_map(|item| reader.word(item, Code::UnknownPart, "part", &words)).collect();
     let set = Part::ALL.into_iter().filter(|part| sets.iter().any(|set| set.contains(*part))).collect();
@@ -492,10 +483,8 @@ fn read_parts(reader: &mut Reader<'_>, node: &Node) -> At<PartSet> {
 }
 
 fn read_globs(reader: &mut Reader<'_>, node: &Node) -> Vec<At<Glob>> {
-    let texts = reader.texts(node);
-    if texts.is_empty() {
-        reader.error(Code::Empty, &node.at, "this list is empty").help = Some("name at least one".into());
-    }
+    let items = reader.filled_list(node, "name at least one").unwrap_or_default();
+    let texts: Vec<At<String>> = items.iter().filter_map(|item| reader.text(item)).collect();
     texts.into_iter().filter_map(|text| read_glob(reader, text)).collect()
 }
 
@@ -532,7 +521,10 @@ fn read_when(reader: &mut Reader<'_>, node: &Node) -> Vec<At<Clause>> {
             .collect();
         clauses.push(reader.at(node, Clause { level, tests }));
     }
-    if clauses.iter().all(|clause| clause.value.tests.is_empty()) {
+    if !Level::ALL
+        .iter()
+        .any(|level| matches!(fields.get(level.name()).map(|n| &n.value), Some(Yaml::Map(tests)) if !tests.is_empty()))
+    {
         reader.error(Code::Empty, &node.at, "this condition says nothing").help = Some("leave out `when:`".into());
     }
     clauses
@@ -559,7 +551,7 @@ fn read_test(reader: &mut Reader<'_>, node: &Node) -> Option<Test> {
         Yaml::Map(entries) if entries.len() == 1 => {
             let fields = reader.fields(node, "a test", &["in", "matches", "exists", "not"])?;
             if let Some(node) = fields.get("in") {
-                let items = reader.list(node);
+                let items = reader.filled_list(node, "nothing is in an empty list")?;
                 return items.iter().map(|item| operand(reader, item)).collect::<Option<Vec<_>>>().map(Test::In);
             }
             if let Some(node) = fields.get("matches") {
@@ -583,7 +575,7 @@ fn read_examples(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Example> {
     let mut examples = Vec::new();
     for (key, hit) in [("hits", true), ("misses", false)] {
         let Some(node) = fields.get(key) else { continue };
-        for item in reader.list(node) {
+        for item in reader.list(node).unwrap_or_default() {
             let given = match &item.value {
                 Yaml::Map(entries) if entries.len() == 1 => {
                     Given::Field { key: entries[0].0.value.word(), value: entries[0].1.value.word() }
@@ -617,6 +609,13 @@ fn read_kept(reader: &mut Reader<'_>, node: &Node) -> Vec<Kept> {
         }
     }
     kept
+}
+
+/// Only the keep list of a document.
+pub fn read_keep(reader: &mut Reader<'_>, root: &Node) -> Vec<Kept> {
+    let Yaml::Map(entries) = &root.value else { return Vec::new() };
+    let keep = entries.iter().find(|(key, _)| matches!(&key.value, Yaml::Text(text) if text == "keep"));
+    keep.map_or(Vec::new(), |(_, node)| read_kept(reader, node))
 }
 
 fn read_exception(reader: &mut Reader<'_>, node: &Node) -> Option<Exception> {

@@ -57,9 +57,15 @@ pub fn parse(text: &str) -> Result<Node, NotYaml> {
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
         Ok(node) => Ok(node_of(node)),
         Err(error) => {
-            let at = error.location().map_or(0..0, |location| bytes(&location));
             let message = error.without_snippet().to_string();
-            Err(NotYaml { message: first_line(&message).to_owned(), at })
+            let first = message.lines().next().unwrap_or("");
+            // The place is said by the caret; the parser puts it at the end of its message.
+            let (message, place) = match first.rsplit_once(" at line ") {
+                Some((message, place)) => (message, byte_of(text, place)),
+                None => (first, None),
+            };
+            let at = error.location().map_or(0..0, |location| bytes(&location));
+            Err(NotYaml { message: message.to_owned(), at: place.map_or(at, |byte| byte..byte + 1) })
         }
     }
 }
@@ -136,8 +142,16 @@ fn bytes(location: &Location) -> Range<usize> {
     start..start + location.span().byte_len().unwrap_or(0) as usize
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or("")
+/// The byte at `3, column 7`, both from 1, columns in characters.
+fn byte_of(text: &str, place: &str) -> Option<usize> {
+    let (line, column) = place.split_once(", column ")?;
+    let (line, column): (usize, usize) = (line.parse().ok()?, column.trim_end_matches('.').parse().ok()?);
+    let start = match line.checked_sub(2) {
+        Some(before) => text.match_indices('\n').nth(before)?.0 + 1,
+        None => 0,
+    };
+    let within = text[start..].char_indices().nth(column.saturating_sub(1)).map_or(text.len() - start, |(at, _)| at);
+    Some(start + within)
 }
 
 impl<'de> Deserialize<'de> for Raw {
