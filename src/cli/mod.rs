@@ -42,7 +42,6 @@ enum Command {
     /// Run the sidecar: OTLP/gRPC in, filtered, OTLP/gRPC out
     Run(Box<run::Args>),
     Filter(filter::Args),
-    Run(run::Args),
     Check(check::Args),
     Keys(keys::Args),
     /// Print the completion script of a shell
@@ -81,7 +80,6 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(*args),
         Command::Filter(args) => filter::run(args),
-        Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Completions { shell } => {
