@@ -2,11 +2,13 @@
 
 #[cfg(test)]
 pub(crate) mod cases;
+pub mod context;
 mod email;
 pub mod embedded;
 mod host;
 mod ip;
 mod known;
+mod overlap;
 mod percent;
 mod search;
 mod text;
@@ -143,7 +145,21 @@ impl Detector {
     pub fn find(&self, buf: &[u8], start: usize, end: usize, context: &Context<'_>, found: &mut Found) -> Seen {
         assert!(start <= end && end <= buf.len() && buf.len() <= u32::MAX as usize, "a text outside its buffer");
         let text = Text { buf, start, end, wanted: context.wanted, place: context.place };
-        crate::scan::with_scanner(Finder::new(text, found))
+        let first = found.spans.len();
+        let seen = crate::scan::with_scanner(Finder::new(text, found));
+        let by_shape = found.spans.len();
+        if context.wanted.has(Wanted::HOST) && context.place != Place::Name && context::may_name(buf, start, end) {
+            context::find_in(buf, start, end, context.wanted, &mut found.spans);
+        }
+        if let Some(known) = context.known
+            && context.wanted.has(Wanted::HOST)
+        {
+            known.find_in(buf, start, end, &mut found.spans);
+        }
+        if found.spans.len() > by_shape {
+            overlap::resolve(&mut found.spans, first);
+        }
+        seen
     }
 }
 

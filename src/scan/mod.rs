@@ -7,6 +7,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 pub mod fingerprint;
+pub mod hints;
 mod portable;
 
 pub use portable::Portable;

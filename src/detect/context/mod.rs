@@ -1,0 +1,327 @@
+//! Short host names that only what stands around them gives away: a key, a syslog header, an address of a firewall line,
+//! `user@name`, `\\name\share`, `DOMAIN\user`.
+//!
+//! What is found here holds for the whole record: the caller adds it to the record's [`Known`](super::Known) names.
+
+mod header;
+mod keys;
+mod windows;
+
+use super::known::{is_placeholder, is_word};
+use super::{Entity, Span, Wanted, Writing, host};
+use crate::scan::hints;
+pub use keys::{KeyClass, names};
+
+/// Whether [`find_in`] may find anything: a cheap test for every text.
+#[inline]
+pub fn may_name(buf: &[u8], start: usize, end: usize) -> bool {
+    end - start >= 6 && (hints::any(buf, start, end) || header::may_begin(&buf[start..end]))
+}
+
+/// Appends the spans of hosts and users that the context gives away in `buf[start..end]`; in no order, and also such as
+/// other recognisers find by their shape.
+pub fn find_in(buf: &[u8], start: usize, end: usize, wanted: Wanted, spans: &mut Vec<Span>) {
+    let text = &buf[start..end];
+    let mut sink = Sink { spans, offset: start, text, wanted };
+    if header::may_begin(text)
+        && let Some((start, end)) = header::host(text)
+    {
+        sink.host(start, end);
+    }
+    for at in memchr::memchr3_iter(b'=', b':', b'\\', text) {
+        match text[at] {
+            b'\\' => windows::backslash(text, at, &mut sink),
+            b'=' => equals(text, at, &mut sink),
+            _ => colon(text, at, &mut sink),
+        }
+    }
+    for at in memchr::memchr2_iter(b'<', b'@', text) {
+        match text[at] {
+            b'<' => element(text, at, &mut sink),
+            _ => at_sign(text, at, &mut sink),
+        }
+    }
+}
+
+/// Where spans go, as offsets into the buffer.
+struct Sink<'a> {
+    spans: &'a mut Vec<Span>,
+    offset: usize,
+    text: &'a [u8],
+    wanted: Wanted,
+}
+
+impl Sink<'_> {
+    fn host(&mut self, start: usize, end: usize) {
+        if self.wanted.has(Wanted::HOST) && !host::is_token(&self.text[start..end]) {
+            self.push(start, end, Entity::Host);
+        }
+    }
+
+    fn user(&mut self, start: usize, end: usize) {
+        if self.wanted.has(Wanted::USER) {
+            self.push(start, end, Entity::User);
+        }
+    }
+
+    fn push(&mut self, start: usize, end: usize, entity: Entity) {
+        let (start, end) = ((self.offset + start) as u32, (self.offset + end) as u32);
+        self.spans.push(Span { start, end, entity, writing: Writing::Plain, address: 0 });
+    }
+}
+
+const fn is_host_byte(b: u8) -> bool {
+    is_word(b) || matches!(b, b'-' | b'_' | b'.')
+}
+
+/// `hostname=fw01`, `dvchost="fw01"`.
+fn equals(text: &[u8], at: usize, sink: &mut Sink<'_>) {
+    if let Some(class) = key_before(text, at, false) {
+        value_behind(text, at + 1, class, Separator::Equals, sink);
+    }
+}
+
+/// `"computer_name": "DC-2"`, `Computer: DC-2`, `Workstation Name:\t\tDC-2`, `inside:DC-2/443`.
+fn colon(text: &[u8], at: usize, sink: &mut Sink<'_>) {
+    if at == 0 || text.get(at + 1) == Some(&b':') {
+        return;
+    }
+    if firewall_address(text, at, sink) {
+        return;
+    }
+    let quoted = matches!(text[at - 1], b'"' | b'\'');
+    if let Some(class) = key_before(text, at, !quoted) {
+        value_behind(text, at + 1, class, if quoted { Separator::Member } else { Separator::Colon }, sink);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Separator {
+    Equals,
+    /// The colon of a JSON member.
+    Member,
+    /// The colon of prose and of Windows messages.
+    Colon,
+}
+
+/// What the key that ends before the separator at `at` names. In prose a key may be of several words.
+fn key_before(text: &[u8], at: usize, prose: bool) -> Option<KeyClass> {
+    const LONGEST: usize = 40;
+    let mut end = at;
+    if end > 0 && text[end - 1] == b' ' {
+        end -= 1;
+    }
+    let quoted = end > 0 && matches!(text[end - 1], b'"' | b'\'');
+    if quoted {
+        end -= 1;
+        while end > 0 && text[end - 1] == b'\\' {
+            end -= 1;
+        }
+    }
+    if end == 0 || !text[end - 1].is_ascii_alphanumeric() {
+        return None;
+    }
+    let floor = end.saturating_sub(LONGEST);
+    let is_key = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let word_before = |end: usize| (floor..end).rev().find(|&i| !is_key(text[i])).map_or(floor, |i| i + 1);
+    let mut start = past_escape(text, word_before(end), end);
+    if !prose || quoted {
+        return names(&text[start..end]);
+    }
+    // Of `Source Workstation:` the longest known phrase counts, and of `a host:` the last word.
+    let mut class = names(&text[start..end]);
+    for _ in 0..2 {
+        if start < 2 || start <= floor || text[start - 1] != b' ' || !text[start - 2].is_ascii_alphabetic() {
+            break;
+        }
+        start = past_escape(text, word_before(start - 1), start - 1);
+        class = names(&text[start..end]).or(class);
+    }
+    class
+}
+
+/// `start`, or behind the letter of an escape such as the `\n` that a key seems to begin with.
+fn past_escape(text: &[u8], start: usize, end: usize) -> usize {
+    let escape = start > 0 && text[start - 1] == b'\\' && start + 1 < end && matches!(text[start], b'n' | b'r' | b't');
+    start + usize::from(escape)
+}
+
+/// Reports the value that begins behind a separator, if it has a host's shape.
+fn value_behind(text: &[u8], from: usize, class: KeyClass, separator: Separator, sink: &mut Sink<'_>) {
+    if !matches!(class, KeyClass::Host | KeyClass::MaybeHost) {
+        return;
+    }
+    let (start, quoted) = skip_lead(text, from);
+    let end = host_end(text, start);
+    let name = &text[start..end];
+    let behind = text.get(end).copied();
+    let marked = is_marked(name);
+    let believable = match (class, separator) {
+        (KeyClass::MaybeHost, _) => marked && !name.contains(&b'.') && name.len() <= 63,
+        (_, Separator::Colon) if !quoted => marked || ends_clause(text, end),
+        _ => true,
+    };
+    let goes_on = matches!(behind, Some(b'(' | b'=' | b'@' | b'$' | b'%' | b'*'));
+    if believable && !goes_on && is_short_host(name) && !begins_ipv6(text, start, end) {
+        sink.host(start, end);
+    }
+}
+
+/// Behind the white space (escaped too), quotes and brackets that lead a value; whether there was a quote.
+fn skip_lead(text: &[u8], from: usize) -> (usize, bool) {
+    let mut at = from;
+    let mut quoted = false;
+    while at < text.len() && at < from + 16 {
+        match text[at] {
+            b' ' | b'\t' | b'[' | b'=' => at += 1,
+            b'"' | b'\'' => {
+                quoted = true;
+                at += 1;
+            }
+            b'\\' if text.get(at + 1) == Some(&b't') => at += 2,
+            b'\\' if matches!(text.get(at + 1), Some(b'"' | b'\\')) => at += 1,
+            _ => break,
+        }
+    }
+    (at, quoted)
+}
+
+/// Where the run of host bytes from `start` on ends; a dot or hyphen at its end is none of it.
+fn host_end(text: &[u8], start: usize) -> usize {
+    let mut end = start + text[start..].iter().take_while(|b| is_host_byte(**b)).count();
+    while end > start && !is_word(text[end - 1]) {
+        end -= 1;
+    }
+    end
+}
+
+/// Nothing of a sentence follows: the line, the list or the text ends here.
+fn ends_clause(text: &[u8], end: usize) -> bool {
+    match text.get(end) {
+        None | Some(b'\r' | b'\n' | b'\t' | b',' | b';' | b')' | b']' | b'|' | b'"' | b'\'' | b'\\' | b'<' | b':') => {
+            true
+        }
+        Some(b' ') => matches!(text.get(end + 1), None | Some(b' ' | b'[' | b'(' | b'|')),
+        _ => false,
+    }
+}
+
+/// Letters and digits of a name, not a number, not a placeholder.
+fn is_short_host(name: &[u8]) -> bool {
+    let letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
+    (2..=253).contains(&name.len())
+        && is_word(name[0])
+        && name.iter().any(letter)
+        && !is_placeholder(name)
+        && !name.starts_with(b"0x")
+}
+
+/// Has what machines' names have and words have not: a digit or hyphen between letters, or nothing but capitals.
+fn is_marked(name: &[u8]) -> bool {
+    let digits = name.iter().filter(|b| b.is_ascii_digit()).count();
+    let letters = name.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    let hyphen = name.contains(&b'-');
+    letters >= 2 && (digits > 0 || hyphen) && digits <= 2 * letters + 4
+}
+
+/// `fe80::1`, `2001:db8:…`: an address, of which the first group looks like a name.
+fn begins_ipv6(text: &[u8], start: usize, end: usize) -> bool {
+    let group = end - start <= 4 && text[start..end].iter().all(u8::is_ascii_hexdigit);
+    group
+        && text.get(end) == Some(&b':')
+        && text[end + 1..].iter().take(5).any(|b| b.is_ascii_alphabetic() || *b == b':')
+}
+
+/// `<Computer>DC-2</Computer>`, `<Data Name="WorkstationName">DC-2</Data>`.
+fn element(text: &[u8], at: usize, sink: &mut Sink<'_>) {
+    const LONGEST: usize = 80;
+    let inside = &text[at + 1..text.len().min(at + 1 + LONGEST)];
+    let Some(close) = memchr::memchr(b'>', inside) else { return };
+    let tag = &inside[..close];
+    let key = match memchr::memmem::find(tag, b"Name=") {
+        Some(name) => tag[name + 5..].trim_ascii_end(),
+        None => tag,
+    };
+    let is_quote = |b: &u8| matches!(b, b'"' | b'\'' | b'\\');
+    let from = key.iter().position(|b| !is_quote(b)).unwrap_or(key.len());
+    let to = key.iter().rposition(|b| !is_quote(b)).map_or(from, |i| i + 1);
+    if names(&key[from..to]) != Some(KeyClass::Host) {
+        return;
+    }
+    let start = at + 1 + close + 1;
+    let end = host_end(text, start);
+    if text.get(end) == Some(&b'<') && is_short_host(&text[start..end]) {
+        sink.host(start, end);
+    }
+}
+
+/// `src inside:DC-2/443`, as firewalls write who talks to whom. Whether there was one.
+fn firewall_address(text: &[u8], at: usize, sink: &mut Sink<'_>) -> bool {
+    const LEADS: [&[u8]; 8] = [b"src", b"dst", b"to", b"from", b"for", b"faddr", b"gaddr", b"laddr"];
+    let end = host_end(text, at + 1);
+    if text.get(end) != Some(&b'/') || end == at + 1 {
+        return false;
+    }
+    let port = text[end + 1..].iter().take(6).take_while(|b| b.is_ascii_digit()).count();
+    let interface = text[..at].iter().rev().take(32).take_while(|b| is_host_byte(**b)).count();
+    let before = text[..at - interface].trim_ascii_end();
+    let lead = before.iter().rev().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
+    let led = LEADS.iter().any(|word| word.eq_ignore_ascii_case(&before[before.len() - lead..]));
+    let is = (1..=5).contains(&port) && interface > 0 && led && is_short_host(&text[at + 1..end]);
+    if is {
+        sink.host(at + 1, end);
+    }
+    is
+}
+
+/// `root@fw01`, `'app'@'fw01'`, `[app] @ fw01 [10.0.0.1]`. A name with dots is the e-mail recogniser's.
+fn at_sign(text: &[u8], at: usize, sink: &mut Sink<'_>) {
+    let quoted = at > 0 && matches!(text[at - 1], b'\'' | b'`') && text.get(at + 1) == Some(&text[at - 1]);
+    let spaced = text[..at].ends_with(b"] ") && text.get(at + 1) == Some(&b' ');
+    let start = at + 1 + usize::from(quoted || spaced);
+    if start > text.len() {
+        return;
+    }
+    let end = host_end(text, start);
+    let name = &text[start..end];
+    if !is_short_host(name) || (!quoted && name.contains(&b'.')) {
+        return;
+    }
+    let behind = &text[end..];
+    let led = if quoted {
+        behind.first() == Some(&text[at - 1])
+    } else if spaced {
+        behind.starts_with(b" [")
+    } else {
+        let goes_on = behind.first().is_some_and(|b| matches!(b, b'/' | b'=' | b'(' | b'@' | b'%'));
+        let digest =
+            behind.first() == Some(&b':') && behind.len() > 17 && behind[1..17].iter().all(u8::is_ascii_hexdigit);
+        !goes_on && !digest && is_login(text, at, name)
+    };
+    if led {
+        sink.host(start, end);
+    }
+}
+
+/// Whether the `@` before `name` joins an account to a host, and not a package to its version.
+fn is_login(text: &[u8], at: usize, name: &[u8]) -> bool {
+    const ACCOUNTS: [&[u8]; 8] =
+        [b"root", b"admin", b"administrator", b"ubuntu", b"ec2-user", b"centos", b"debian", b"deploy"];
+    const COMMANDS: [&[u8]; 5] = [b"ssh ", b"scp ", b"sftp ", b"rsync ", b"mosh "];
+    const TAGS: [&[u8]; 7] = [b"latest", b"next", b"beta", b"alpha", b"canary", b"stable", b"sha256"];
+    let is_account = |b: u8| is_host_byte(b) || b == b'+';
+    let length = text[..at].iter().rev().take(64).take_while(|b| is_account(**b)).count();
+    let account = &text[at - length..at];
+    let before = &text[..at - length];
+    if length == 0 || before.last().is_some_and(|b| matches!(b, b'/' | b'@' | b':')) || TAGS.contains(&name) {
+        return false;
+    }
+    let commanded =
+        COMMANDS.iter().any(|word| memchr::memmem::find(&before[before.len().saturating_sub(48)..], word).is_some());
+    let version = name[0].is_ascii_digit() || (name[0] == b'v' && name[1].is_ascii_digit()) || name.starts_with(b"sha");
+    let terminal = name.starts_with(b"tty") || name.starts_with(b"pts");
+    commanded || ACCOUNTS.contains(&account) || (is_marked(name) && !version && !terminal)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+use super::*;
+
+fn found(text: &str) -> Vec<String> {
+    let mut spans = Vec::new();
+    find_in(text.as_bytes(), 0, text.len(), Wanted::ALL, &mut spans);
+    spans.sort_by_key(|span| span.start);
+    let shown = |span: &Span| format!("{:?} {}", span.entity, &text[span.start as usize..span.end as usize]);
+    spans.iter().map(shown).collect()
+}
+
+#[test]
+fn a_key_gives_its_host_away() {
+    for text in [
+        r#"devname="FW01" type=traffic"#,
+        r#"hostname=FW01 up"#,
+        r#"dvchost=FW01"#,
+        r#"{"computer_name": "FW01"#,
+        r#"{\"ComputerName\":\"FW01\",\"x\""#,
+        r#"x {\\\"host\\\":\\\"FW01\\\"}"#,
+        "<Computer>FW01</Computer>",
+        r#"<Data Name="WorkstationName">FW01</Data>"#,
+        r#"<Data Name=\"WorkstationName\">FW01</Data>"#,
+        "Computer: FW01",
+        "\tWorkstation Name:\tFW01\r\n",
+        r"\r\n\tSource Workstation:\t\tFW01\r\n",
+        "rhost=FW01 user=x",
+        "server: FW01, request: x",
+        "host = FW01:514",
+        "host='FW01'",
+    ] {
+        assert_eq!(found(text), ["Host FW01"], "{text}");
+    }
+}
+
+#[test]
+fn other_places_give_hosts_away_too() {
+    assert_eq!(found("src inside:DC-2/443 dst outside:10.0.0.1/53"), ["Host DC-2"]);
+    assert_eq!(found("Feb  9 21:19:40 fw sshd[8317]: x"), ["Host fw"]);
+    assert_eq!(found("ssh admin@canyon uptime"), ["Host canyon"]);
+    assert_eq!(found("login root@canyon"), ["Host canyon"]);
+    assert_eq!(found("alice@web-1:/srv"), ["Host web-1"]);
+    assert_eq!(found("user 'app'@'canyon' denied"), ["Host canyon"]);
+    assert_eq!(found("# User@Host: app[app] @ canyon [1.1.1.1]"), ["Host canyon"]);
+    assert_eq!(found(r"opened \\FILESRV01\share"), ["Host FILESRV01"]);
+    assert_eq!(found(r#""path":"\\\\FILESRV01\\share""#), ["Host FILESRV01"]);
+    assert_eq!(found(r"by CORP\alice"), ["Host CORP", "User alice"]);
+    assert_eq!(found(r#""CORP\\nancy""#), ["Host CORP", "User nancy"]);
+    assert_eq!(found(r"by CORP\nancy"), ["Host CORP", "User nancy"]);
+}
+
+#[test]
+fn what_only_looks_like_it_is_left_alone() {
+    for text in [
+        "12:34:56",
+        "std::cout",
+        "a::b",
+        "host=localhost",
+        "hostname=-",
+        "host: unable to reach it",
+        "Host: ",
+        "Server: nginx/1.2",
+        "host=10.0.0.1",
+        "host=fe80::1",
+        "host=8080",
+        "server=main",
+        r"C:\Users\alice",
+        r#""C:\\Users\\alice""#,
+        r"HKLM\SYSTEM\x",
+        r"NT AUTHORITY\SYSTEM",
+        r"ERROR\nfoo",
+        r"DONE\nStarting",
+        r"\\.\pipe\x",
+        r#""\\Device\\HarddiskVolume2""#,
+        "react@18.2.0",
+        "@types/node@18",
+        "repo/img@sha256:abcd",
+        "getty@tty1.service",
+        "logo@2x.png",
+        "@Override",
+        "lodash@latest",
+        "postgres@mydb",
+        "image:tag/80",
+        "http://x/80",
+        "ghost=web-1",
+        "service.name=cart-1",
+        "filename: a-1",
+        "http://host:80/x",
+        r"foo\tbar",
+        "2023-01-01T10:00:00Z INFO main: started",
+        "host=${HOST}",
+        "std::host::name",
+        "hostname()",
+        "host=get_host()",
+    ] {
+        assert_eq!(found(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn no_cut_and_no_byte_makes_it_panic() {
+    let text = br#"<13>Feb  9 21:19:40 fw sshd[1]: "computer_name": "DC-2" dvchost=x <Computer>a</Computer> CORP\al \\F1\s a@b-1 x:y/1"#;
+    for start in 0..text.len() {
+        for end in start..text.len() {
+            find_in(text, start, end, Wanted::ALL, &mut Vec::new());
+        }
+    }
+    let mut state = 1_u64;
+    for _ in 0..20_000 {
+        let noise: Vec<u8> = (0..24)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                br#"=:\<>@"' hostcmpuer/.-[1A"#[(state >> 40) as usize % 25]
+            })
+            .collect();
+        find_in(&noise, 0, noise.len(), Wanted::ALL, &mut Vec::new());
+    }
+}
