@@ -7,6 +7,7 @@
 //! [`diagnostic`] says what is wrong, [`glob`], [`condition`] and [`keep`] are the small languages inside, `strictness`
 //! is the order that makes adding a rule narrow what leaves.
 
+pub mod catalogue;
 pub mod condition;
 pub mod diagnostic;
 pub mod glob;
