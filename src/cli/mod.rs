@@ -5,6 +5,7 @@
 //! ```
 
 pub mod check;
+pub mod demo;
 mod failure;
 pub mod filter;
 pub mod keys;
@@ -41,6 +42,7 @@ struct Cli {
 enum Command {
     /// Run the sidecar: OTLP/gRPC in, filtered, OTLP/gRPC out
     Run(Box<run::Args>),
+    Demo(demo::Args),
     Filter(filter::Args),
     Check(check::Args),
     Keys(keys::Args),
@@ -79,6 +81,7 @@ fn say_where_not_what() {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(*args),
+        Command::Demo(args) => demo::run(args),
         Command::Filter(args) => filter::run(args),
         Command::Check(args) => check::run(args),
         Command::Keys(args) => keys::run(args),
