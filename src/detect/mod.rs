@@ -3,12 +3,14 @@
 #[cfg(test)]
 pub(crate) mod cases;
 pub mod context;
+pub mod dictionary;
 mod email;
 pub mod embedded;
 mod host;
 mod ip;
 mod known;
 mod overlap;
+pub mod pattern;
 mod percent;
 mod search;
 mod text;
@@ -16,7 +18,9 @@ mod tld;
 
 use std::ops::BitOr;
 
+pub use dictionary::{Dictionaries, DictionarySpec};
 pub use known::Known;
+pub use pattern::{PatternError, PatternScratch, PatternSpec, Patterns, Validator};
 
 use search::Finder;
 use text::Text;
@@ -111,8 +115,9 @@ pub enum Place {
 /// What a search found. Reused from text to text, so that a search allocates nothing.
 #[derive(Default)]
 pub struct Found {
-    /// Appended to by every search; sorted and without overlap as far as one search is concerned.
+    /// Appended to by every search; one search's are sorted by where they begin, and overlap only where a pattern's do.
     pub spans: Vec<Span>,
+    patterns: PatternScratch,
     decoded: percent::Decoded,
     versions: Vec<ip::Address>,
 }
@@ -127,12 +132,24 @@ pub struct Seen {
 
 /// The recognisers, compiled: immutable, shared by all workers.
 #[derive(Debug, Default)]
-pub struct Detector {}
+pub struct Detector {
+    patterns: Patterns,
+    dictionaries: Dictionaries,
+}
 
 impl Detector {
     /// Only what is built in: addresses, e-mails, host names, users and passwords in URLs.
     pub fn builtin() -> Detector {
-        Detector {}
+        Detector::default()
+    }
+
+    /// With a policy's patterns and dictionaries beside what is built in.
+    pub fn new(patterns: Patterns, dictionaries: Dictionaries) -> Detector {
+        Detector { patterns, dictionaries }
+    }
+
+    pub fn patterns(&self) -> &Patterns {
+        &self.patterns
     }
 
     /// Searches `buf[start..end]` and appends what it finds to `found.spans`, as offsets into `buf`.
@@ -155,6 +172,10 @@ impl Detector {
             && context.wanted.has(Wanted::HOST)
         {
             known.find_in(buf, start, end, &mut found.spans);
+        }
+        self.dictionaries.find_in(buf, start, end, context.wanted, &mut found.spans);
+        if context.wanted.has(Wanted::PATTERNS) {
+            self.patterns.find_in(buf, start, end, &mut found.patterns, &mut found.spans);
         }
         if found.spans.len() > by_shape {
             overlap::resolve(&mut found.spans, first);

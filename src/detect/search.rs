@@ -26,7 +26,7 @@ pub struct Finder<'a> {
 impl<'a> Finder<'a> {
     #[inline(always)]
     pub fn new(text: Text<'a>, found: &'a mut Found) -> Finder<'a> {
-        let Found { spans, decoded, versions } = found;
+        let Found { spans, decoded, versions, .. } = found;
         versions.clear();
         let first = spans.len();
         Finder { floor: text.start, done: text.start, text, spans, decoded, versions, first }

@@ -1,0 +1,290 @@
+//! Many literals in one pass: four folded bytes of each, hashed into a bitmap that every four bytes of a text are looked up
+//! in.
+//!
+//! An Aho-Corasick DFA goes from state to state and so waits for memory at every byte, and string by string no lanes
+//! can hide it. Looking up hashed windows has no such chain: the processor works at many positions at once. What the bitmap
+//! lets through is compared with the literals themselves, so that what is reported is exact.
+
+use super::literal::{Literal, Neighbours};
+
+/// Bits of the bitmap, as a power of two: 16 KiB, so that it stays in the first cache beside the text.
+const BITMAP: u32 = 17;
+const WIDTH: usize = 4;
+/// Positions that one step looks at, and bytes that it reads for them.
+const STEP: usize = 8;
+const READ: usize = STEP + WIDTH - 1;
+
+/// Finds literals. Empty, it finds none.
+#[derive(Debug, Default)]
+pub struct Windows {
+    /// Literals of four bytes and more, by a window of theirs.
+    long: Table,
+    /// Literals of two and three bytes, by their first two.
+    short: Table,
+}
+
+/// A literal and whose it is.
+#[derive(Debug)]
+pub struct Entry {
+    pub pattern: u16,
+    /// Where the window stands in the literal.
+    at: u8,
+    window: u32,
+    bytes: Box<[u8]>,
+    before: Neighbours,
+    behind: Neighbours,
+}
+
+impl Entry {
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the literal stands at `start` of the text, between neighbours that fit.
+    #[inline]
+    fn stands_at(&self, text: &[u8], start: usize) -> bool {
+        let end = start + self.bytes.len();
+        text.get(start..end).is_some_and(|there| there.eq_ignore_ascii_case(&self.bytes))
+            && self.before.allow(start.checked_sub(1).map(|at| text[at]))
+            && self.behind.allow(text.get(end).copied())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    bitmap: Vec<u64>,
+    /// Sorted by window.
+    entries: Vec<Entry>,
+    /// Open addressing: one more than the index of a window's first entry, 0 where nothing stands.
+    slots: Vec<u16>,
+}
+
+impl Windows {
+    pub fn build(literals: Vec<(u16, Literal)>) -> Windows {
+        let (long, short): (Vec<_>, Vec<_>) =
+            literals.into_iter().partition(|(_, literal)| literal.bytes.len() >= WIDTH);
+        Windows { long: Table::build(long, WIDTH), short: Table::build(short, 2) }
+    }
+
+    /// Calls `hit` for every literal that stands in `buf[start..end]`, with its offset in the text, in the order of the
+    /// windows' places. Reads beyond `end`, but within `buf`.
+    #[inline]
+    pub fn scan(&self, buf: &[u8], start: usize, end: usize, hit: &mut dyn FnMut(&Entry, usize)) {
+        if !self.long.entries.is_empty() && end - start >= WIDTH {
+            self.long.scan::<WIDTH>(buf, start, end, hit);
+        }
+        if !self.short.entries.is_empty() && end - start >= 2 {
+            self.short.scan::<2>(buf, start, end, hit);
+        }
+    }
+}
+
+/// Sets a bit in every byte that tells capital letters from small ones. Other bytes fall together too, but the same ones on
+/// both sides.
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
+#[inline]
+const fn hash(window: u32) -> u32 {
+    window.wrapping_mul(0x9e37_79b1) >> (32 - BITMAP)
+}
+
+impl Table {
+    fn build(literals: Vec<(u16, Literal)>, width: usize) -> Table {
+        if literals.is_empty() {
+            return Table::default();
+        }
+        let mut entries: Vec<Entry> =
+            literals.into_iter().map(|(pattern, literal)| entry(pattern, literal, width)).collect();
+        entries.sort_by_key(|entry| entry.window);
+        let mut table = Table {
+            bitmap: vec![0; 1 << (BITMAP - 6)],
+            slots: vec![0; (entries.len() * 4).next_power_of_two()],
+            entries,
+        };
+        for index in 0..table.entries.len() {
+            let window = table.entries[index].window;
+            if index > 0 && table.entries[index - 1].window == window {
+                continue;
+            }
+            let bit = hash(window);
+            table.bitmap[(bit >> 6) as usize] |= 1 << (bit & 63);
+            let mut slot = table.slot(window);
+            while table.slots[slot] != 0 {
+                slot = (slot + 1) & (table.slots.len() - 1);
+            }
+            table.slots[slot] = u16::try_from(index + 1).expect("fewer literals than 2^16, as patterns are bounded");
+        }
+        table
+    }
+
+    #[inline]
+    fn slot(&self, window: u32) -> usize {
+        (window.wrapping_mul(0x85eb_ca6b) >> 12) as usize & (self.slots.len() - 1)
+    }
+
+    #[inline]
+    fn scan<const W: usize>(&self, buf: &[u8], start: usize, end: usize, hit: &mut dyn FnMut(&Entry, usize)) {
+        let bitmap: &[u64; 1 << (BITMAP - 6)] = self.bitmap[..].try_into().expect("built of this size");
+        let last = end - W;
+        let mut at = start;
+        while at <= last {
+            let block = match buf.get(at..at + READ) {
+                Some(block) => block.try_into().expect("taken of this size"),
+                None => tail(&buf[at..]),
+            };
+            let mut hits = step::<W>(bitmap, block);
+            if hits != 0 {
+                // Windows that reach beyond the text are none of it.
+                hits &= !0 >> (7 - (last - at).min(7));
+                while hits != 0 {
+                    let place = hits.trailing_zeros() as usize;
+                    hits &= hits - 1;
+                    self.look_up::<W>(&buf[start..end], at + place - start, hit);
+                }
+            }
+            at += STEP;
+        }
+    }
+
+    /// What the bitmap let through at `at` of the text.
+    #[inline(never)]
+    fn look_up<const W: usize>(&self, text: &[u8], at: usize, hit: &mut dyn FnMut(&Entry, usize)) {
+        let window = fold(&text[at..at + W]);
+        let mut slot = self.slot(window);
+        loop {
+            let Some(first) = usize::from(self.slots[slot]).checked_sub(1) else { return };
+            if self.entries[first].window == window {
+                let same = self.entries[first..].iter().take_while(|entry| entry.window == window);
+                for entry in same {
+                    if let Some(start) = at.checked_sub(usize::from(entry.at))
+                        && entry.stands_at(text, start)
+                    {
+                        hit(entry, start);
+                    }
+                }
+                return;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// Which of the eight windows that begin in a block the bitmap knows, one bit each.
+#[inline(always)]
+fn step<const W: usize>(bitmap: &[u64; 1 << (BITMAP - 6)], block: [u8; READ]) -> u8 {
+    let word = |from: usize| u64::from_le_bytes(std::array::from_fn(|i| block[from + i])) | FOLD;
+    let (low, high) = (word(0), word(READ - 8));
+    let mut hits = 0;
+    for place in 0..STEP {
+        let from = if place <= 4 { low >> (8 * place) } else { high >> (8 * (place + 8 - READ)) };
+        let bit = hash(from as u32 & (!0 >> (32 - 8 * W)));
+        hits |= ((bitmap[(bit >> 6) as usize] >> (bit & 63)) as u8 & 1) << place;
+    }
+    hits
+}
+
+/// The last bytes of a buffer, as a block.
+#[cold]
+fn tail(bytes: &[u8]) -> [u8; READ] {
+    let mut block = [0; READ];
+    block[..bytes.len()].copy_from_slice(bytes);
+    block
+}
+
+fn fold(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |window, b| window << 8 | u32::from(b | 0x20))
+}
+
+fn entry(pattern: u16, literal: Literal, width: usize) -> Entry {
+    // The first places only, so that the place fits and a candidate is near; the rarest of them.
+    let places = (literal.bytes.len() - width).min(24);
+    let common = |at: &usize| literal.bytes[*at..at + width].iter().map(|b| commonness(*b)).sum::<u32>();
+    let at = if width == WIDTH { (0..=places).min_by_key(common).unwrap_or(0) } else { 0 };
+    let window = fold(&literal.bytes[at..at + width]);
+    let (before, behind) = (literal.before, literal.behind);
+    Entry { pattern, at: at as u8, window, bytes: literal.bytes.into(), before, behind }
+}
+
+/// A rough order of how often a byte stands in telemetry.
+fn commonness(b: u8) -> u32 {
+    match b {
+        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 10,
+        b'l' | b'd' | b'c' | b'p' | b'u' | b'm' | b'h' | b'.' | b'0' | b'1' | b'2' => 7,
+        b'g' | b'f' | b'y' | b'b' | b'w' | b'v' | b'k' | b'/' | b':' | b'-' | b'_' | b'=' | b'"' => 4,
+        b'3'..=b'9' => 4,
+        b'j' | b'q' | b'x' | b'z' => 1,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(literals: &[&str], text: &str) -> Vec<(u16, usize)> {
+        let literals =
+            literals.iter().enumerate().map(|(i, l)| (i as u16, Literal::free(l.as_bytes().to_vec()))).collect();
+        let mut hits = Vec::new();
+        let padded = [text.as_bytes(), b"ghp_tokenakia"].concat();
+        let windows = Windows::build(literals);
+        windows.scan(&padded, 0, text.len(), &mut |entry, at| hits.push((entry.pattern, at)));
+        hits.sort_unstable();
+        hits
+    }
+
+    #[test]
+    fn every_literal_is_found_at_every_place_in_any_case() {
+        let literals = ["ghp_", "AKIA", "token", "a-rather-long-literal-it-is", "ey", "sk-"].map(str::to_lowercase);
+        let literals: Vec<&str> = literals.iter().map(String::as_str).collect();
+        for (number, literal) in literals.iter().enumerate() {
+            for before in 0..20 {
+                for after in [0, 1, 3, 9] {
+                    let text = "#".repeat(before) + &literal.to_uppercase() + &"#".repeat(after);
+                    assert_eq!(found(&literals, &text), [(number as u16, before)], "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_beyond_the_end_or_in_short_texts() {
+        for text in ["", "g", "gh", "ghp", "#########gh", "########tok"] {
+            assert_eq!(found(&["ghp_", "token", "akia", "kia"], text), []);
+        }
+    }
+
+    #[test]
+    fn literals_that_share_a_window_are_all_found() {
+        assert_eq!(found(&["token", "token", "tokens"], "my tokens"), [(0, 3), (1, 3), (2, 3)]);
+    }
+
+    #[test]
+    fn it_finds_what_a_plain_search_finds() {
+        let literals = ["abab", "bab", "ba", "cabac", "a[b@"];
+        let mut state = 9_u64;
+        let mut all = 0;
+        for _ in 0..3_000 {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let length = (state >> 58) as usize;
+            let text: String = (0..length)
+                .map(|i| {
+                    b"aAbBc[{@`"[(state.rotate_left(7 * i as u32).wrapping_mul(i as u64 + 3) >> 40) as usize % 9]
+                        as char
+                })
+                .collect();
+            let mut plain = Vec::new();
+            for (number, literal) in literals.iter().enumerate() {
+                for at in 0..text.len() {
+                    if text.as_bytes()[at..].len() >= literal.len()
+                        && text.as_bytes()[at..at + literal.len()].eq_ignore_ascii_case(literal.as_bytes())
+                    {
+                        plain.push((number as u16, at));
+                    }
+                }
+            }
+            all += plain.len();
+            assert_eq!(found(&literals, &text), plain, "{text}");
+        }
+        assert!(all > 1_000);
+    }
+}
