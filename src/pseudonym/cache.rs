@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 const WAYS: usize = 8;
 /// Every so many evictions from a set, one of its entries counts as not used again.
-const AGEING: u8 = 4;
+const AGEING: u8 = 16;
 
 /// The longest text that is remembered, in bytes.
 pub const MAX_TEXT: usize = 64;
@@ -251,5 +251,130 @@ impl<K: Copy, const N: usize> Table<K, N> {
         slot.treatment = treatment;
         slot.len = token.len() as u8;
         slot.token[..token.len()].copy_from_slice(token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the token of a value is, in these tests.
+    fn made(treatment: u16, value: u128) -> Vec<u8> {
+        format!("{treatment}-{value}").into_bytes()
+    }
+
+    /// How many of the addresses had to be made.
+    fn misses(cache: &mut Cache, addresses: impl Iterator<Item = u128>) -> usize {
+        let mut misses = 0;
+        for address in addresses {
+            let token = cache.ip(1, address, |out| {
+                misses += 1;
+                out.extend(made(1, address));
+            });
+            assert_eq!(token, made(1, address));
+        }
+        misses
+    }
+
+    #[test]
+    fn a_working_set_that_fits_is_made_once() {
+        let mut cache = Cache::new(4096);
+        assert_eq!(misses(&mut cache, 0..1000), 1000);
+        assert_eq!(misses(&mut cache, 0..1000), 0);
+        cache.clear();
+        assert_eq!(misses(&mut cache, 0..1000), 1000);
+    }
+
+    #[test]
+    fn a_scan_does_not_push_out_what_is_used() {
+        let mut cache = Cache::new(1024);
+        for _ in 0..3 {
+            misses(&mut cache, 0..400);
+        }
+        misses(&mut cache, 10_000..12_048);
+        let lost = misses(&mut cache, 0..400);
+        assert!(lost <= 60, "{lost} of 400 after a scan of twice the cache's size");
+    }
+
+    #[test]
+    fn a_new_working_set_gets_in() {
+        let mut cache = Cache::new(1024);
+        for _ in 0..3 {
+            misses(&mut cache, 0..900);
+        }
+        for _ in 0..100 {
+            misses(&mut cache, 5_000..5_250);
+        }
+        let lost = misses(&mut cache, 5_000..5_250);
+        assert!(lost <= 5, "{lost} of 250 after a hundred rounds");
+    }
+
+    #[test]
+    fn nothing_is_allocated_before_the_first_entry_and_no_more_than_the_size_afterwards() {
+        let mut cache = Cache::new(1000);
+        assert_eq!((cache.ips.slots.capacity(), cache.texts.slots.capacity()), (0, 0));
+        misses(&mut cache, 0..100_000);
+        assert_eq!((cache.ips.slots.len(), cache.texts.slots.capacity()), (1024, 0));
+        assert_eq!(size_of::<Slot<u128, IP_TOKEN>>(), 64);
+        assert_eq!(size_of::<Slot<Text, TEXT_TOKEN>>(), 192);
+    }
+
+    #[test]
+    fn what_is_too_long_is_made_each_time_and_right() {
+        let mut cache = Cache::new(64);
+        let (long_text, long_token) = (vec![b'a'; MAX_TEXT + 1], vec![b't'; TEXT_TOKEN + 1]);
+        for _ in 0..2 {
+            assert_eq!(cache.text(0, &long_text, |out| out.extend(b"token")), b"token");
+            assert_eq!(cache.text(0, b"short", |out| out.extend(&long_token)), long_token);
+            assert_eq!(cache.ip(0, 1, |out| out.extend(&long_token)), long_token);
+            assert_eq!(cache.ip(0, 2, |_| {}), b"");
+        }
+        assert_eq!(cache.text(0, &long_text[1..], |out| out.extend(&long_token[1..])), &long_token[1..]);
+        assert_eq!(cache.text(0, &long_text[1..], |_| panic!("it is known")), &long_token[1..]);
+    }
+
+    #[test]
+    fn the_token_of_a_prefix_or_of_another_treatment_is_another_one() {
+        let mut cache = Cache::new(64);
+        for (treatment, text) in [(0, "ab"), (0, "abc"), (0, "ab\0"), (0, ""), (1, "ab"), (256, "ab")] {
+            let token = format!("{treatment}{text}");
+            assert_eq!(cache.text(treatment, text.as_bytes(), |out| out.extend(token.bytes())), token.as_bytes());
+            assert_eq!(cache.text(treatment, text.as_bytes(), |_| panic!("it is known")), token.as_bytes());
+        }
+    }
+
+    proptest! {
+        /// Small tables, few values, many operations: every set overflows, and tags collide.
+        #[test]
+        fn it_always_gives_what_a_map_gives(
+            entries in 1usize..64,
+            operations in prop::collection::vec((0u16..3, 0u128..200, any::<bool>()), 0..2000),
+        ) {
+            let mut cache = Cache::new(entries);
+            let mut model: HashMap<(u16, u128, bool), Vec<u8>> = HashMap::new();
+            for (treatment, value, as_text) in operations {
+                let expected = model.entry((treatment, value, as_text)).or_insert_with(|| made(treatment, value)).clone();
+                let make = |out: &mut Vec<u8>| out.extend(&expected);
+                let token = match as_text {
+                    true => cache.text(treatment, &value.to_string().into_bytes(), make),
+                    false => cache.ip(treatment, value, make),
+                };
+                prop_assert_eq!(token, &expected[..]);
+            }
+            prop_assert!(cache.ips.slots.len() <= entries.next_power_of_two().max(WAYS));
+        }
+
+        #[test]
+        fn the_tag_comparison_misses_no_way(tags: u64, tag in 1u8..) {
+            let candidates = Set { tags, ..Set::default() }.candidates(tag);
+            for way in 0..WAYS {
+                let same = (tags >> (8 * way)) as u8 == tag;
+                prop_assert!(!same || candidates >> (8 * way + 7) & 1 == 1);
+            }
+        }
     }
 }

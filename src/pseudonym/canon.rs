@@ -139,3 +139,131 @@ pub fn ip_text_of(ip: IpAddr) -> IpText {
         IpAddr::V6(v6) => ipv6_text(v6),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_an_address_has_one_text() {
+        for (spellings, canonical) in [
+            (&["2001:DB8:0:0:0:0:0:1", "2001:db8::1", "2001:0db8::0001", "2001:db8:0::0:1"][..], "2001:db8::1"),
+            (&["192.0.2.1", "::ffff:192.0.2.1", "::FFFF:c000:201", "0:0:0:0:0:ffff:192.0.2.1"], "192.0.2.1"),
+            (&["::", "0:0:0:0:0:0:0:0", "::0"], "::"),
+            (&["2001:db8:0:1:1:1:1:1"], "2001:db8:0:1:1:1:1:1"),
+            (&["64:ff9b::192.0.2.1"], "64:ff9b::c000:201"),
+            (&["255.255.255.255"], "255.255.255.255"),
+            (&["0.0.0.0"], "0.0.0.0"),
+            (&["10.20.30.100"], "10.20.30.100"),
+        ] {
+            for spelling in spellings {
+                let address = parse_ip(spelling.as_bytes()).unwrap_or_else(|| panic!("{spelling}"));
+                assert_eq!(str::from_utf8(ip_text(address).as_bytes()).unwrap(), canonical, "{spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_resembles_an_address_is_none() {
+        for text in [
+            "",
+            "1",
+            "abc",
+            "1.2.3",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "1.2.3.256",
+            "1:2",
+            "::1%eth0",
+            "[::1]",
+            "1.2.3.4 ",
+            ":",
+            ".",
+        ] {
+            assert_eq!(parse_ip(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_host_has_one_form() {
+        for (text, canonical) in [
+            ("WEB-1.Example.COM", "web-1.example.com"),
+            ("web-1.example.com.", "web-1.example.com"),
+            ("localhost", "localhost"),
+            ("_dmarc.example.com", "_dmarc.example.com"),
+            ("B\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("b\u{fc}cher.example.", "xn--bcher-kva.example"),
+            ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+            ("b\u{fc}cher\u{3002}example\u{3002}", "xn--bcher-kva.example"),
+            ("xn--a.Example", "xn--a.example"),
+        ] {
+            assert_eq!(host(text.as_bytes()).as_deref(), Some(canonical), "{text}");
+            assert_eq!(host(canonical.as_bytes()).as_deref(), Some(canonical));
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_name_has_no_form() {
+        let long_label = "a".repeat(64);
+        let long_name = ["abcdefghi"; 26].join(".");
+        for text in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "a b",
+            "*.example.com",
+            "a:80",
+            "a@b",
+            "caf\u{e9} bar",
+            &long_label,
+            &long_name,
+        ] {
+            assert_eq!(host(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(host(b"\xff\xfe"), None);
+        assert!(host(long_label[..63].as_bytes()).is_some());
+        assert!(host(long_name[..253].as_bytes()).is_some());
+    }
+
+    #[test]
+    fn the_domain_of_an_email_folds_and_the_local_part_does_on_request() {
+        assert_eq!(email(b"Alice@Example.COM", false).as_deref(), Some("Alice@example.com"));
+        assert_eq!(email(b"Alice@Example.COM.", true).as_deref(), Some("alice@example.com"));
+        assert_eq!(
+            email("J\u{dc}rgen@b\u{fc}cher.example".as_bytes(), true).as_deref(),
+            Some("j\u{fc}rgen@xn--bcher-kva.example")
+        );
+        assert_eq!(email(b"\"a@b\"@example.com", false).as_deref(), Some("\"a@b\"@example.com"));
+        for text in ["alice", "@example.com", "alice@", "alice@[192.0.2.1]", "alice@192.0.2.1", "alice@a..b"] {
+            assert_eq!(email(text.as_bytes(), false), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_text_of_an_address_is_its_standard_one(bits: u128, v4: u32) {
+            for ip in [IpAddr::V6(Ipv6Addr::from_bits(bits)), IpAddr::V4(Ipv4Addr::from_bits(v4))] {
+                let text = ip_text(ip_bits(ip));
+                prop_assert_eq!(str::from_utf8(text.as_bytes()).unwrap(), ip.to_canonical().to_string());
+                prop_assert_eq!(parse_ip(text.as_bytes()), Some(ip_bits(ip)));
+            }
+        }
+
+        #[test]
+        fn a_canonical_form_is_its_own(text in "\\PC{0,40}", name in "[a-zA-Z0-9\u{e0}-\u{ff}.-]{1,40}") {
+            for text in [text, name] {
+                if let Some(once) = host(text.as_bytes()) {
+                    prop_assert_eq!(host(once.as_bytes()), Some(once.clone()));
+                }
+                let address = format!("{text}@{text}");
+                if let Some(once) = email(address.as_bytes(), true) {
+                    prop_assert_eq!(email(once.as_bytes(), true), Some(once.clone()));
+                }
+            }
+        }
+    }
+}

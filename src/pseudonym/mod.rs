@@ -16,6 +16,8 @@ mod keyring;
 mod pseudonyms;
 mod recipe;
 mod token;
+#[cfg(test)]
+mod vectors;
 
 pub use cache::Cache;
 pub use keyring::{Epoch, Exposure, Keyring, KeyringError, State, keep_out_of_core_dumps};

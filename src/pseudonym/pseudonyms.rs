@@ -402,4 +402,255 @@ mod tests {
         assert_eq!(String::from_utf8(series).unwrap(), "series_7_s9cr8ra7bqnceqf5qgb1gepwp");
         assert_eq!(pseudonyms("vendor").check_value(), "vk91k0k6");
     }
+
+    const ALL: [Recipe; 12] = [
+        Recipe::Token,
+        Recipe::Email { fold_local: true },
+        Recipe::Email { fold_local: false },
+        Recipe::Host { keep_public_suffix: true },
+        Recipe::Host { keep_public_suffix: false },
+        Recipe::IpAddress,
+        Recipe::IpSubnet,
+        Recipe::Reversible,
+        Recipe::Redacted,
+        Recipe::Network { v4_prefix: 24, v6_prefix: 48 },
+        Recipe::Day,
+        Recipe::MaskAllBut { last: 4 },
+    ];
+    const KEYED_TEXT: [Recipe; 6] = [ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[7]];
+
+    #[test]
+    fn one_value_in_many_spellings_has_one_token() {
+        let all = |kind, recipe, values: &[Value<'_>]| {
+            let first = token(kind, recipe, values[0]);
+            for &value in values {
+                assert_eq!(token(kind, recipe, value), first, "{recipe:?} of {value:?}");
+            }
+            first
+        };
+        for recipe in ALL {
+            let six = all(IP, recipe, &[text("2001:DB8:0:0:0:0:0:1"), text("2001:db8::1"), ip("2001:db8::1")]);
+            let four = all(
+                IP,
+                recipe,
+                &[text("::ffff:192.0.2.1"), text("192.0.2.1"), ip("192.0.2.1"), ip("::ffff:192.0.2.1")],
+            );
+            assert!(six != four || matches!(recipe, Recipe::Redacted | Recipe::Day), "{recipe:?}");
+        }
+        for recipe in [Recipe::Token, Recipe::Reversible, Recipe::Host { keep_public_suffix: true }, Recipe::Domain] {
+            all(HOST, recipe, &[text("Web-1.B\u{fc}cher.COM."), text("web-1.xn--bcher-kva.com")]);
+        }
+        for recipe in [Recipe::Token, Recipe::Reversible, Recipe::Email { fold_local: false }] {
+            let upper =
+                all(EMAIL, recipe, &[text("ALICE@Example.COM"), text("ALICE@example.com"), text("ALICE@EXAMPLE.com.")]);
+            assert_ne!(upper, token(EMAIL, recipe, text("alice@example.com")), "{recipe:?}");
+        }
+        all(EMAIL, Recipe::Email { fold_local: true }, &[text("ALICE@Example.COM"), text("alice@example.com")]);
+    }
+
+    #[test]
+    fn tokens_of_other_recipients_kinds_and_epochs_share_nothing() {
+        let kinds = ["ip", "host", "email", "user"].map(str::to_owned);
+        let line = |id, byte: char, state| {
+            format!("[[epoch]]\nid = {id}\nstate = \"{state}\"\nsecret = \"{byte}{}=\"\n", "AEA".repeat(14))
+        };
+        let keyring = format!("version = 1\n{}{}", line(1, 'A', "active"), line(2, 'B', "retired"));
+        let keyring = Keyring::parse(&keyring, "keyring".as_ref()).unwrap();
+        let mut seen = std::collections::HashMap::new();
+        for recipient in ["vendor", "vendor2"] {
+            for epoch in keyring.epochs() {
+                let made = Pseudonyms::of_epoch(epoch, recipient, &kinds).unwrap();
+                for kind in [IP, HOST, EMAIL, USER] {
+                    for (recipe, value) in [
+                        (Recipe::Token, ip("192.0.2.1")),
+                        (Recipe::IpAddress, ip("192.0.2.1")),
+                        (Recipe::Reversible, text("a.example.com")),
+                        (Recipe::Host { keep_public_suffix: false }, text("a.example.com")),
+                        (Recipe::Email { fold_local: false }, text("a@a.example.com")),
+                    ] {
+                        let token = written(&made, kind, recipe, value);
+                        // Each part that comes of a MAC, without kind, marker and epoch.
+                        for part in token.split(['.', '@', '_', '~', ':']).filter(|part| part.len() >= 18) {
+                            let body = part[part.len() - 16..].to_owned();
+                            let origin = (recipient, epoch.id(), kind);
+                            assert_eq!(*seen.entry(body).or_insert(origin), origin, "{token}");
+                        }
+                        if recipe == Recipe::IpAddress {
+                            let origin = (recipient, epoch.id(), kind);
+                            assert_eq!(*seen.entry(token).or_insert(origin), origin);
+                        }
+                    }
+                }
+                let mut series = Vec::new();
+                made.series(&mut [&b"a"[..]].into_iter(), &mut series);
+                let origin = (recipient, epoch.id(), KindId(99));
+                assert_eq!(*seen.entry(String::from_utf8(series).unwrap()).or_insert(origin), origin);
+            }
+        }
+        assert!(seen.len() > 100, "{}", seen.len());
+    }
+
+    #[test]
+    fn a_series_token_depends_on_every_part_and_on_where_it_ends() {
+        let made = pseudonyms("vendor");
+        let series = |parts: &[&[u8]]| {
+            let mut out = Vec::new();
+            made.series(&mut parts.iter().copied(), &mut out);
+            assert!(Pseudonyms::is_own_token(&out));
+            out
+        };
+        let all = [
+            series(&[b"ab", b"c"]),
+            series(&[b"a", b"bc"]),
+            series(&[b"abc"]),
+            series(&[b"c", b"ab"]),
+            series(&[b"ab", b"c", b""]),
+            series(&[]),
+        ];
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+
+    #[test]
+    fn every_token_is_known_as_one_and_real_names_are_not() {
+        let made = pseudonyms("vendor");
+        for i in 0..5_000 {
+            for recipe in KEYED_TEXT {
+                for value in [
+                    format!("user{i}"),
+                    format!("user{i}@mail{i}.example.com"),
+                    format!("web-{i}.prod.example.co.uk"),
+                    format!("10.0.{}.{}", i / 256, i % 256),
+                    format!("any {i} text"),
+                ] {
+                    for kind in [IP, HOST] {
+                        let token = written(&made, kind, recipe, text(&value));
+                        assert!(Pseudonyms::is_own_token(token.as_bytes()), "{recipe:?} of {value}: {token}");
+                        assert!(!token.contains(&value));
+                    }
+                }
+            }
+        }
+        for name in [
+            "web-1.prod.example.com",
+            "deadbeefdeadbeef",
+            "h1deadbeefdeadbeef",
+            "h2consoleapplication",
+            "ip-10-0-0-1.ec2.internal",
+            "i-0abcd1234efgh5678",
+            "4f2a9c1e7b3d5f60.example.com",
+            "host_1_name",
+            "ip_7_address",
+            "alice@example.com",
+            "u7@example.com",
+            "2001:db8::1",
+            "user_7~backup",
+            "[ip]",
+            "",
+        ] {
+            assert!(!Pseudonyms::is_own_token(name.as_bytes()), "{name}");
+        }
+        assert!(made.is_own_mark(b"[ip]") && made.is_own_mark(b"[user]"));
+        assert!(!made.is_own_mark(b"[alice]") && !made.is_own_mark(b"ip]") && !made.is_own_mark(b"[ip"));
+    }
+
+    #[test]
+    fn what_a_recipe_does_not_fit_gets_a_generic_token_or_is_redacted() {
+        for (kind, recipe, value) in [
+            (IP, Recipe::Host { keep_public_suffix: true }, ip("192.0.2.1")),
+            (IP, Recipe::Email { fold_local: true }, text("192.0.2.1")),
+            (HOST, Recipe::Host { keep_public_suffix: true }, text("not a host")),
+            (HOST, Recipe::Host { keep_public_suffix: true }, Value::Text(b"\xff")),
+            (EMAIL, Recipe::Email { fold_local: false }, text("alice")),
+            (EMAIL, Recipe::Email { fold_local: false }, text("alice@[192.0.2.1]")),
+            (USER, Recipe::IpAddress, text("alice")),
+            (USER, Recipe::IpSubnet, text("alice")),
+        ] {
+            let token = token(kind, recipe, value);
+            assert!(generic::is_token(token.as_bytes()), "{token}");
+        }
+        assert_eq!(
+            token(HOST, Recipe::Token, text("not a host")),
+            token(HOST, Recipe::Host { keep_public_suffix: true }, text("not a host"))
+        );
+        for recipe in [Recipe::Network { v4_prefix: 24, v6_prefix: 48 }, Recipe::Domain, Recipe::Day, Recipe::Redacted]
+        {
+            assert_eq!(token(USER, recipe, text("alice")), "[user]");
+        }
+        for recipe in [Recipe::Domain, Recipe::Day, Recipe::Redacted] {
+            assert_eq!(token(IP, recipe, ip("192.0.2.1")), "[ip]");
+        }
+        assert_eq!(token(KindId(99), Recipe::Token, text("alice")), "[redacted]");
+        assert_eq!(token(IP, Recipe::Network { v4_prefix: 24, v6_prefix: 48 }, ip("192.0.2.1")), "192.0.2.0");
+        assert_eq!(token(EMAIL, Recipe::Domain, text("a@b.example.com")), "example.com");
+        assert_eq!(token(USER, Recipe::Day, text("2026-11-21T10:00:00Z")), "2026-11-21");
+        assert_eq!(token(USER, Recipe::MaskAllBut { last: 4 }, text("4111111111111234")), "************1234");
+        assert_eq!(token(IP, Recipe::MaskAllBut { last: 2 }, ip("2001:db8::1")), "*********:1");
+    }
+
+    #[test]
+    fn the_key_holder_reveals_what_was_made_to_be_revealed() {
+        let made = pseudonyms("vendor");
+        let token = token(EMAIL, Recipe::Reversible, text("ALICE@Example.COM"));
+        assert_eq!(made.reveal(token.as_bytes()).unwrap().as_slice(), b"ALICE@example.com");
+        assert_eq!(pseudonyms("other").reveal(token.as_bytes()), Err(RevealError::NotOurs));
+        assert_eq!(made.reveal(token.replace("email_7", "user_7").as_bytes()), Err(RevealError::NotOurs));
+        assert_eq!(made.reveal(token.replace("email_7", "mail_7").as_bytes()), Err(RevealError::OtherKind));
+        assert_eq!(
+            made.reveal(token.replace("email_7", "email_8").as_bytes()),
+            Err(RevealError::OtherEpoch { epoch: 8 })
+        );
+        assert_eq!(made.reveal(b"alice"), Err(RevealError::NoToken));
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let address: IpAddr = address.parse().unwrap();
+            let of = |recipe| written(&made, IP, recipe, Value::Ip(canon::ip_bits(address))).parse().unwrap();
+            assert_eq!(made.reveal_address(IP, of(Recipe::IpAddress)), Some(address));
+            assert_eq!(made.reveal_subnet(IP, of(Recipe::IpSubnet)), Some(address));
+            assert_eq!(made.reveal_subnet(KindId(99), address), None);
+        }
+    }
+
+    #[test]
+    fn wrong_names_are_refused() {
+        let keyring = Keyring::ephemeral().unwrap();
+        let new = |recipient: &str, kinds: &[&str]| {
+            let kinds: Vec<String> = kinds.iter().map(|&kind| kind.to_owned()).collect();
+            Pseudonyms::new(&keyring, recipient, &kinds, SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(new("vendor", &["ip"]).unwrap().epoch(), 0);
+        assert_eq!(new("", &["ip"]).unwrap_err(), PseudonymsError::Recipient { length: 0 });
+        assert!(new(&"r".repeat(255), &[]).is_ok());
+        assert_eq!(new(&"r".repeat(256), &[]).unwrap_err(), PseudonymsError::Recipient { length: 256 });
+        for name in ["", "IP", "1p", "a b", "a.b", "\u{fc}", &"k".repeat(33)] {
+            assert_eq!(new("vendor", &["ip", name]).unwrap_err(), PseudonymsError::Kind { name: name.to_owned() });
+        }
+    }
+
+    #[test]
+    fn nothing_shows_a_key() {
+        let keyring = Keyring::ephemeral().unwrap();
+        assert_eq!(
+            format!("{keyring:?}"),
+            "Keyring { epochs: [Epoch { id: 0, state: Active, not_before: None, not_after: None, secret: Some((secret)) }] }"
+        );
+        assert_eq!(
+            format!("{:?}", pseudonyms("vendor")),
+            "Pseudonyms { recipient: \"vendor\", epoch: 7, check_value: \"vk91k0k6\", .. }"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_makes_write_panic_or_write_what_breaks_a_text(value: Vec<u8>, name in "[a-zA-Z0-9.@:\u{e0}-\u{ff}-]{0,80}", address: u128, last: u8) {
+            let made = pseudonyms("vendor");
+            for recipe in ALL.into_iter().chain([Recipe::Domain, Recipe::MaskAllBut { last }]) {
+                for kind in [IP, HOST, EMAIL, USER, KindId(4)] {
+                    for value in [Value::Text(&value), Value::Text(name.as_bytes()), Value::Ip(address)] {
+                        let token = written(&made, kind, recipe, value);
+                        proptest::prop_assert!(token.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\')), "{}", token);
+                    }
+                }
+            }
+        }
+    }
 }

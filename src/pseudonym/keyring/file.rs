@@ -69,3 +69,89 @@ pub fn keep_out_of_core_dumps() -> io::Result<()> {
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn only_the_owner_may_read_it_and_a_group_only_what_is_roots() {
+        let (me, other, root) = (1000, 1001, 0);
+        for (mode, owner, user, expected) in [
+            (0o600, me, me, None),
+            (0o400, me, me, None),
+            (0o400, root, me, None),
+            (0o440, root, me, None),
+            (0o640, root, me, None),
+            (0o600, root, root, None),
+            (0o440, root, root, Some(Exposure::Mode)),
+            (0o440, me, me, Some(Exposure::Mode)),
+            (0o640, me, me, Some(Exposure::Mode)),
+            (0o660, root, me, Some(Exposure::Mode)),
+            (0o450, root, me, Some(Exposure::Mode)),
+            (0o444, root, me, Some(Exposure::Mode)),
+            (0o602, me, me, Some(Exposure::Mode)),
+            (0o601, me, me, Some(Exposure::Mode)),
+            (0o600, other, me, Some(Exposure::Owner { owner: other, user: me })),
+            (0o600, me, root, Some(Exposure::Owner { owner: me, user: root })),
+        ] {
+            assert_eq!(exposure(true, mode, owner, user), expected, "{mode:o} of {owner} for {user}");
+        }
+        assert_eq!(exposure(false, 0o600, me, me), Some(Exposure::NotAFile));
+    }
+
+    #[test]
+    fn a_file_is_created_for_its_owner_alone_and_read_through_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keyring");
+        create(&file, "text").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+        let link = folder.path().join("link");
+        symlink(&file, &link).unwrap();
+        assert_eq!(*read(&link).unwrap(), "text");
+
+        fs::set_permissions(&file, Permissions::from_mode(0o604)).unwrap();
+        let told = read(&link).unwrap_err().to_string();
+        let path = link.display();
+        assert_eq!(
+            told,
+            format!(
+                "{path}: others may read or change the keyring (mode 0604): `chmod 600 {path}`. \
+                 In a Kubernetes Secret volume set `defaultMode: 0400` (or 0440 with `fsGroup`)"
+            )
+        );
+    }
+
+    #[test]
+    fn a_file_that_exists_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keyring");
+        create(&file, "first").unwrap();
+        assert!(matches!(create(&file, "second"), Err(KeyringError::Exists { .. })));
+        let link = folder.path().join("dangling");
+        symlink(folder.path().join("nowhere"), &link).unwrap();
+        assert!(matches!(create(&link, "second"), Err(KeyringError::Exists { .. })), "a link is not followed");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "first");
+    }
+
+    #[test]
+    fn folders_and_what_is_not_text_or_too_large_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(read(folder.path()), Err(KeyringError::Exposed { exposure: Exposure::NotAFile, .. })));
+        let file = folder.path().join("keyring");
+        assert!(
+            matches!(read(&file), Err(KeyringError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+        );
+        create(&file, &"#".repeat(MAX as usize + 1)).unwrap();
+        assert!(
+            matches!(read(&file), Err(KeyringError::Read { source, .. }) if source.kind() == io::ErrorKind::FileTooLarge)
+        );
+        fs::write(&file, b"\xff").unwrap();
+        assert!(
+            matches!(read(&file), Err(KeyringError::Read { source, .. }) if source.kind() == io::ErrorKind::InvalidData)
+        );
+    }
+}

@@ -194,3 +194,77 @@ impl fmt::Debug for Secret {
         f.write_str("(secret)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: &str) -> SystemTime {
+        SystemTime::from(time.parse::<Timestamp>().unwrap())
+    }
+
+    fn keyring(epochs: &[(u32, &str, &str, &str)]) -> Keyring {
+        let mut text = "version = 1\n".to_owned();
+        for (i, (id, state, from, until)) in epochs.iter().enumerate() {
+            let character = char::from(b'B' + i as u8);
+            text +=
+                &format!("[[epoch]]\nid = {id}\nstate = \"{state}\"\nsecret = \"{character}{}=\"\n", "A".repeat(42));
+            for (key, value) in [("not_before", from), ("not_after", until)] {
+                if !value.is_empty() {
+                    text += &format!("{key} = \"{value}T00:00:00Z\"\n");
+                }
+            }
+        }
+        Keyring::parse(&text, "keyring".as_ref()).unwrap()
+    }
+
+    #[test]
+    fn tokens_are_made_in_the_epoch_that_began_last() {
+        let keyring = keyring(&[
+            (1, "retired", "2026-01-01", ""),
+            (2, "overlap", "2026-02-01", ""),
+            (3, "active", "2026-03-01", "2026-05-02"),
+            (4, "pending", "2026-05-01", "2026-07-01"),
+            (5, "pending", "2026-08-01", ""),
+        ]);
+        let id = |time| keyring.epoch_at(at(time)).map(Epoch::id);
+        assert_eq!(id("2026-02-28T23:59:59Z"), None);
+        assert_eq!(id("2026-03-01T00:00:00Z"), Some(3));
+        assert_eq!(id("2026-04-30T23:59:59Z"), Some(3));
+        assert_eq!(id("2026-05-01T00:00:00Z"), Some(4));
+        assert_eq!(id("2026-06-30T23:59:59Z"), Some(4));
+        assert_eq!(id("2026-07-01T00:00:00Z"), None);
+        assert_eq!(id("2027-01-01T00:00:00Z"), Some(5));
+
+        assert_eq!(keyring.next_change(at("2026-01-01T00:00:00Z")), Some(at("2026-03-01T00:00:00Z")));
+        assert_eq!(keyring.next_change(at("2026-04-01T00:00:00Z")), Some(at("2026-05-01T00:00:00Z")));
+        assert_eq!(keyring.next_change(at("2026-08-01T00:00:00Z")), None);
+        assert_eq!(keyring.epoch(2).map(Epoch::state), Some(State::Overlap));
+        assert!(keyring.epoch(9).is_none());
+    }
+
+    #[test]
+    fn an_active_epoch_without_a_beginning_yields_to_one_that_has_begun() {
+        let keyring = keyring(&[(1, "active", "", ""), (2, "pending", "2026-05-01", "")]);
+        assert_eq!(keyring.epoch_at(at("2026-04-30T00:00:00Z")).unwrap().id(), 1);
+        assert_eq!(keyring.epoch_at(at("2026-05-01T00:00:00Z")).unwrap().id(), 2);
+    }
+
+    #[test]
+    fn a_saved_keyring_is_the_same_when_it_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keyring.toml");
+        let keyring = Keyring::generate(at("2026-11-21T10:11:12.5Z")).unwrap();
+        keyring.save(&file).unwrap();
+        let loaded = Keyring::load(&file).unwrap();
+        assert_eq!(loaded.epochs()[0].check_value(), keyring.epochs()[0].check_value());
+        assert_eq!(loaded.epochs()[0].not_before(), Some("2026-11-21T10:11:12Z".parse().unwrap()));
+        assert_eq!(loaded.epoch_at(at("2026-11-21T10:11:12.5Z")).unwrap().id(), 1, "it can be used at once");
+    }
+
+    #[test]
+    fn every_generated_secret_is_another() {
+        let value = || Keyring::ephemeral().unwrap().epochs()[0].check_value().unwrap();
+        assert_ne!(value(), value());
+    }
+}

@@ -285,3 +285,113 @@ fn meant(written: &str, known: &[&str]) -> String {
 fn states() -> String {
     format!(": one of {}", State::ALL.map(State::name).join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const B: &str = "BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    #[test]
+    fn what_is_rendered_is_read_again() {
+        let text = format!(
+            "version=1 # first\n\n  [[epoch]]\nid = 1\nstate = \"retired\"\nnot_before = \"2026-01-01T00:00:00Z\"\n\
+             not_after = \"2026-03-01T01:00:00+01:00\" # two months\nsecret = \"{A}\"\n[[epoch]]\nid = 4294967295\r\n\
+             state = \"active\"\nsecret = \"{B}\"\n[[epoch]]\nid = 3\nstate = \"destroyed\"\n"
+        );
+        let rendered = render(&parse(&text).unwrap());
+        assert_eq!(
+            rendered.split_once("version").unwrap().1,
+            format!(
+                " = 1\n\n[[epoch]]\nid = 1\nstate = \"retired\"\nnot_before = \"2026-01-01T00:00:00Z\"\n\
+                 not_after = \"2026-03-01T00:00:00Z\"\nsecret = \"{A}\"\n\n[[epoch]]\nid = 4294967295\n\
+                 state = \"active\"\nsecret = \"{B}\"\n\n[[epoch]]\nid = 3\nstate = \"destroyed\"\n"
+            )
+        );
+        assert_eq!(*render(&parse(&rendered).unwrap()), *rendered);
+    }
+
+    /// Each text with a fault, and how it is told.
+    #[test]
+    fn each_fault_is_told_with_its_place_and_without_what_was_written() {
+        let epoch = format!("version = 1\n[[epoch]]\nid = 1\nstate = \"active\"\nsecret = \"{A}\"\n");
+        let with = |line: &str| format!("{epoch}{line}\n");
+        let without = |line: &str| epoch.replace(line, "");
+        let second = |lines: &str| format!("{epoch}[[epoch]]\n{lines}\n");
+        let fields = "there are id, state, not_before, not_after, secret";
+        let cases = [
+            (String::new(), "k:1:1: `version = 1` is missing".to_owned()),
+            ("version = 1\n".into(), "k:1:1: a keyring has at least one `[[epoch]]`; `privet keys new` makes one".into()),
+            ("[[epoch]]\n".into(), "k:1:1: `version = 1` is missing".into()),
+            ("version = 2\n".into(), "k:1:11: this Privet reads version 1 only".into()),
+            ("version = \"1\"\n".into(), "k:1:11: expected a whole number without quotes".into()),
+            ("version = 1\nversion = 1\n".into(), "k:2:1: `version` is given twice".into()),
+            (format!("secret = \"{A}\"\n"), "k:1:1: the file begins with `version = 1`, then come its `[[epoch]]`s".into()),
+            ("version = 1\n [epoch]\n".into(), "k:2:2: the only section is `[[epoch]]`, in double brackets".into()),
+            (with("active"), "k:6:1: expected `key = value`, `[[epoch]]` or a comment".into()),
+            (with(A), "k:6:45: the value is missing".into()),
+            (with("secert = \"\""), format!("k:6:1: no field of an epoch ({fields}): did you mean `secret`?")),
+            (with(&format!("{A} 1")), format!("k:6:1: no field of an epoch ({fields})")),
+            (with("  id = 2"), "k:6:3: `id` is given twice in this epoch".into()),
+            (epoch.replace("id = 1", "id = 0"), "k:3:6: an epoch's id is 1 to 4294967295".into()),
+            (epoch.replace("id = 1", "id = 4294967296"), "k:3:6: an epoch's id is 1 to 4294967295".into()),
+            (epoch.replace("id = 1", "id = -1"), "k:3:6: expected a whole number without quotes".into()),
+            (
+                epoch.replace("active", "activ"),
+                "k:4:10: no state of an epoch (there are pending, active, overlap, retired, destroyed): did you mean `active`?"
+                    .into(),
+            ),
+            (
+                epoch.replace("active", A),
+                "k:4:10: no state of an epoch (there are pending, active, overlap, retired, destroyed)".into(),
+            ),
+            (epoch.replace("\"active\"", "active"), "k:4:9: expected a text in double quotes".into()),
+            (with("not_after = \"tomorrow\""), "k:6:14: expected a moment like `2026-11-01T00:00:00Z` (RFC 3339)".into()),
+            (
+                with("not_before = \"2026-11-01T00:00:00Z\"\nnot_after = \"2026-11-01T00:00:00Z\""),
+                "k:2:1: `not_after` is not after `not_before`".into(),
+            ),
+            (epoch.replace(A, &A[4..]), "k:5:11: expected 32 random bytes in base64: 44 characters".into()),
+            (epoch.replace(A, &A.repeat(2)), "k:5:11: expected 32 random bytes in base64: 44 characters".into()),
+            (
+                epoch.replace(A, &format!("{}=", "A".repeat(43))),
+                "k:5:11: this secret is not random; `privet keys new` makes one".into(),
+            ),
+            (without("id = 1\n"), "k:2:1: this epoch has no `id`".into()),
+            (
+                without("state = \"active\"\n"),
+                "k:2:1: this epoch has no `state`: one of pending, active, overlap, retired, destroyed".into(),
+            ),
+            (without(&format!("secret = \"{A}\"\n")), "k:2:1: this epoch has no `secret`".into()),
+            (
+                epoch.replace("active", "pending"),
+                "k:2:1: a pending epoch needs a `not_before`: the moment from which it is used".into(),
+            ),
+            (epoch.replace("active", "destroyed"), "k:2:1: a destroyed epoch has no `secret`: delete that line".into()),
+            (second("id = 1\nstate = \"destroyed\""), "k:6:1: another epoch has the same `id`".into()),
+            (
+                second(&format!("id = 2\nstate = \"active\"\nsecret = \"{B}\"")),
+                "k:6:1: another epoch is `active` already; one at most can be".into(),
+            ),
+            (
+                second(&format!("id = 2\nstate = \"retired\"\nsecret = \"{A}\"")),
+                "k:6:1: another epoch has the same `secret`; each needs its own".into(),
+            ),
+        ];
+        assert!(parse(&epoch).is_ok());
+        for (text, told) in cases {
+            let error = parse(&text).map(|_| ()).unwrap_err().at("k".as_ref());
+            assert_eq!(error.to_string(), told, "{text}");
+            assert!(!error.to_string().contains(&A[1..10]));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*", lines in proptest::collection::vec("(\\[\\[epoch\\]\\]|version = 1|(id|state|secret) = \"?\\PC{0,4}\"?|\\PC{0,8})", 0..12)) {
+            let _ = parse(&text);
+            let _ = parse(&lines.join("\n"));
+        }
+    }
+}

@@ -89,3 +89,74 @@ pub fn is_body(text: &[u8]) -> bool {
     }
     digit && beyond_hex
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn body(mac: &[u8]) -> String {
+        let mut padded = [0; 32];
+        padded[..mac.len()].copy_from_slice(mac);
+        let mut out = Vec::new();
+        encode_body::<16>(&padded, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// A MAC that encodes to these characters.
+    fn mac_of(characters: &str) -> Vec<u8> {
+        decode(characters.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn letters_that_look_like_others_do_not_occur() {
+        for character in "ilouABCXYZ-_=".bytes() {
+            assert_eq!(decode(&[b'0', character]), None, "{}", character as char);
+        }
+    }
+
+    #[test]
+    fn filling_bits_that_are_not_zero_are_refused() {
+        assert_eq!(decode(b"zw"), Some(vec![0xff]));
+        assert_eq!(decode(b"zz"), None);
+        assert_eq!(decode(b"zw0"), None, "a character too many");
+    }
+
+    #[test]
+    fn a_body_without_a_digit_or_without_a_letter_beyond_f_gets_one() {
+        assert_eq!(body(&mac_of("0123456789abcdeg")), "0123456789abcdeg", "is left alone");
+        assert_eq!(body(&mac_of("0123456789abcdef")), "g123456789abcdef");
+        assert_eq!(body(&mac_of("ghjkghjkghjkghjk")), "g1jkghjkghjkghjk", "h is 17, and 17 & 7 is 1");
+        assert_eq!(body(&mac_of("0aaaaaaaaaaaaaaa")), "0taaaaaaaaaaaaaa", "the only digit stays");
+        assert_eq!(body(&mac_of("aaaaaaaaaaaaaaaa")), "t2aaaaaaaaaaaaaa");
+        assert_eq!(body(&mac_of("aqaaaaaaaaaaaaaa")), "t7aaaaaaaaaaaaaa", "the only letter became the digit");
+    }
+
+    #[test]
+    fn words_and_hexadecimal_identifiers_are_no_bodies() {
+        for text in ["deadbeef01234567", "0123456789012345", "xxxxxxxxxxxxxxxx", "whgwhgwhgwhgwhg-", "WHGWHGWHGWHGWHG1"]
+        {
+            assert!(!is_body(text.as_bytes()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes(bytes: Vec<u8>) {
+            let mut text = Vec::new();
+            encode(&bytes, &mut text);
+            prop_assert_eq!(text.len(), encoded_len(bytes.len()));
+            prop_assert_eq!(decode(&text), Some(bytes));
+        }
+
+        #[test]
+        fn every_body_is_known_as_one(mac: [u8; 32], small in proptest::collection::vec(0u8..4, 32)) {
+            for mac in [mac, small.try_into().unwrap()] {
+                let mut out = Vec::new();
+                encode_body::<25>(&mac, &mut out);
+                prop_assert!(is_body(&out));
+            }
+        }
+    }
+}

@@ -33,3 +33,31 @@ pub fn is_token(text: &[u8]) -> bool {
     let (labels, rest) = host::tokens(domain);
     is_epoch(epoch) && body.len() == BODY && base32::is_body(body) && labels > 0 && rest == b"invalid"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_known_by_its_form() {
+        assert!(is_token(b"u7fkcqmyne34jxv0prsh8n@h7ervrn7rp8z5xsv34.h7ew50x0xypyxjrgd7.invalid"));
+        for text in [
+            "",
+            "u7fkcqmyne34jxv0prsh8n",
+            "u7fkcqmyne34jxv0prsh8n@",
+            "u7fkcqmyne34jxv0prsh8n@invalid",
+            "u7fkcqmyne34jxv0prsh8n@example.com",
+            "u7fkcqmyne34jxv0prsh8n@h7ervrn7rp8z5xsv34",
+            "u7fkcqmyne34jxv0prsh8n@h7ervrn7rp8z5xsv34.com",
+            "u7fkcqmyne34jxv0prsh8n@h7ervrn7rp8z5xsv34.invalid.invalid",
+            "u7fkcqmyne34jxv0prsh8n@mail.h7ervrn7rp8z5xsv34.invalid",
+            "7fkcqmyne34jxv0prsh8n@h7ervrn7rp8z5xsv34.invalid",
+            "ufkcqmyne34jxv0prsh8n@h7ervrn7rp8z5xsv34.invalid",
+            "u7fkcqmyne34jxv0prsh8nn@h7ervrn7rp8z5xsv34.invalid",
+            "u7deadbeef0123456789ab@h7ervrn7rp8z5xsv34.invalid",
+            "alice@h7ervrn7rp8z5xsv34.invalid",
+        ] {
+            assert!(!is_token(text.as_bytes()), "{text}");
+        }
+    }
+}

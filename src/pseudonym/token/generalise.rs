@@ -57,3 +57,78 @@ fn unix_day(text: &str) -> Option<Date> {
     };
     Some(time.ok()?.to_zoned(TimeZone::UTC).date())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<String> {
+        let mut out = Vec::new();
+        let done = write(&mut out);
+        assert!(done || out.is_empty());
+        done.then(|| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_network_is_its_first_address() {
+        for (ip, v4, v6, network) in [
+            ("203.0.113.77", 24, 48, "203.0.113.0"),
+            ("203.0.113.77", 32, 48, "203.0.113.77"),
+            ("203.0.113.77", 255, 48, "203.0.113.77"),
+            ("203.0.113.77", 0, 48, "0.0.0.0"),
+            ("203.0.113.77", 9, 48, "203.0.0.0"),
+            ("2001:db8:1:2:3:4:5:6", 24, 48, "2001:db8:1::"),
+            ("2001:db8:1:2:3:4:5:6", 24, 0, "::"),
+            ("2001:db8:1:2:3:4:5:6", 24, 200, "2001:db8:1:2:3:4:5:6"),
+            ("::ffff:203.0.113.77", 24, 48, "203.0.113.0"),
+        ] {
+            let address = canon::ip_bits(ip.parse().unwrap());
+            let text = written(|out| {
+                write_network(address, v4, v6, out);
+                true
+            });
+            assert_eq!(text.as_deref(), Some(network), "{ip}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_one_label_under_a_registrys_suffix() {
+        for (text, domain) in [
+            ("alice@mail.Example.co.uk", Some("example.co.uk")),
+            ("web-1.prod.example.com", Some("example.com")),
+            ("example.com", Some("example.com")),
+            ("alice.github.io", Some("github.io")),
+            ("web-1.corp", None),
+            ("web-1", None),
+            ("com", None),
+            ("not a host", None),
+            ("alice@", None),
+        ] {
+            assert_eq!(written(|out| write_domain(text.as_bytes(), out)).as_deref(), domain, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_read_out_of_the_usual_timestamps() {
+        for (text, day) in [
+            ("2026-11-21T23:59:59.123Z", Some("2026-11-21")),
+            ("2026-11-21 23:59:59", Some("2026-11-21")),
+            ("2026-11-21", Some("2026-11-21")),
+            ("1700000000", Some("2023-11-14")),
+            ("1700000000123", Some("2023-11-14")),
+            ("1700000000123456", Some("2023-11-14")),
+            ("1700000000123456789", Some("2023-11-14")),
+            ("2026-13-21", None),
+            ("2026-11-211", None),
+            ("2026-11-21alice", None),
+            ("+999999-01-01", None),
+            ("4111111111111111111111", None),
+            ("12345", None),
+            ("", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(written(|out| write_day(text.as_bytes(), out)).as_deref(), day, "{text}");
+        }
+        assert_eq!(written(|out| write_day(b"\xff", out)), None);
+    }
+}

@@ -128,3 +128,123 @@ fn is_label(label: &[u8]) -> bool {
     let Some((epoch, body)) = label.split_at_checked(label.len().saturating_sub(BODY)) else { return false };
     is_epoch(epoch) && body.len() == BODY && base32::is_body(body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token_in(parents: &Parents, epoch: u32, name: &str, ending: Ending) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &[3; 32]);
+        let mut out = b"x".to_vec();
+        write(&key, epoch, name, ending, parents, 0, &mut out);
+        String::from_utf8(out).unwrap()[1..].to_owned()
+    }
+
+    fn token(name: &str, ending: Ending) -> String {
+        token_in(&Parents::new(8), 7, name, ending)
+    }
+
+    #[test]
+    fn names_under_one_domain_share_their_tail() {
+        let web = token("web-1.prod.corp.example", Ending::Nothing);
+        let db = token("db-2.prod.corp.example", Ending::Nothing);
+        let other = token("web-1.test.corp.example", Ending::Nothing);
+        let labels = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let (web, db, other) = (labels(&web), labels(&db), labels(&other));
+        assert_eq!(web.len(), 4);
+        assert_eq!(web[1..], db[1..]);
+        assert_ne!(web[0], db[0]);
+        assert_eq!(web[2..], other[2..]);
+        assert_ne!(web[1], other[1]);
+        assert_ne!(web[0], other[0], "the same label under another parent is another name");
+        assert_eq!(token("prod.corp.example", Ending::Nothing), web[1..].join("."));
+    }
+
+    #[test]
+    fn a_remembered_parent_gives_the_same_token_as_a_new_one() {
+        let parents = Parents::new(1024);
+        for ending in [Ending::Nothing, Ending::PublicSuffix, Ending::Invalid] {
+            for name in ["a.b.example.com", "c.b.example.com", "a.b.example.com", "b.example.com", "example.com", "com"]
+            {
+                assert_eq!(token_in(&parents, 7, name, ending), token(name, ending), "{name}");
+            }
+        }
+        // One that another worker is using is not waited for.
+        let busy = parents.0.lock().unwrap();
+        assert_eq!(
+            token_in(&parents, 7, "a.b.example.com", Ending::Nothing),
+            token("a.b.example.com", Ending::Nothing)
+        );
+        drop(busy);
+    }
+
+    #[test]
+    fn the_public_suffix_is_kept_on_request_where_the_list_knows_it() {
+        let kept = |name| token(name, Ending::PublicSuffix);
+        assert!(kept("www.example.co.uk").ends_with(".co.uk"));
+        assert_eq!(tokens(kept("www.example.co.uk").as_bytes()), (2, &b"co.uk"[..]));
+        assert_eq!(tokens(kept("www.example.corp").as_bytes()), (3, &b""[..]));
+        assert_eq!(tokens(kept("dev").as_bytes()), (1, &b""[..]), "a short host that is called like a suffix");
+        let whole = token("www.example.co.uk", Ending::Nothing);
+        assert!(whole.starts_with(kept("www.example.co.uk").strip_suffix(".co.uk").unwrap()), "the same tokens");
+    }
+
+    #[test]
+    fn a_name_of_many_labels_stays_a_name() {
+        for count in 1..=127 {
+            let name = vec!["a"; count].join(".");
+            for epoch in [0, 7, u32::MAX] {
+                for ending in [Ending::Nothing, Ending::Invalid, Ending::PublicSuffix] {
+                    let made = token_in(&Parents::new(8), epoch, &name, ending);
+                    assert!(made.len() <= 253, "{count} labels: {}", made.len());
+                    let ending_labels = usize::from(ending == Ending::Invalid);
+                    assert!(made.split('.').count() <= count + ending_labels);
+                }
+            }
+        }
+        // 13 labels fit, 14 do not: the first token stands for the whole name, the rest for its last 12 labels.
+        let name = |count: usize| (0..count).map(|i| format!("l{i}")).rev().collect::<Vec<_>>().join(".");
+        let (fits, long) = (token(&name(13), Ending::Nothing), token(&name(14), Ending::Nothing));
+        assert_eq!((fits.split('.').count(), long.split('.').count()), (13, 13));
+        assert_eq!(fits.split_once('.').unwrap().1, long.split_once('.').unwrap().1);
+        assert_ne!(long, token(&name(15), Ending::Nothing));
+        assert_ne!(
+            token(&format!("x.{}", name(14)), Ending::Nothing),
+            token(&format!("y.{}", name(14)), Ending::Nothing)
+        );
+    }
+
+    #[test]
+    fn a_token_is_known_by_its_form() {
+        for name in ["web-1", "a.example.com", "a.b.c.d.e.example.co.uk"] {
+            for ending in [Ending::Nothing, Ending::PublicSuffix] {
+                assert!(is_token(token(name, ending).as_bytes()), "{name}");
+            }
+        }
+        for text in [
+            "",
+            ".",
+            "h",
+            "h7",
+            "web-1.example.com",
+            "h1",
+            "h7deadbeef01234567",
+            "deadbeefdeadbeef",
+            "h7x2r22kv5exkfgt8b.",
+            "h7x2r22kv5exkfgt8b.local",
+            "h7x2r22kv5exkfgt8b.invalid",
+            "h7x2r22kv5exkfgt8b.example.com",
+            "web.h7x2r22kv5exkfgt8b",
+            "h07x2r22kv5exkfgt8b",
+            "hx2r22kv5exkfgt8bx",
+            "H7x2r22kv5exkfgt8b",
+            "h7X2r22kv5exkfgt8b",
+            "h7x2r22kv5exkfgt8bq",
+            "h7x2r22kv5exkfgt8",
+            ".h7x2r22kv5exkfgt8b",
+            "h7x2r22kv5exkfgt8b..com",
+        ] {
+            assert!(!is_token(text.as_bytes()), "{text}");
+        }
+    }
+}

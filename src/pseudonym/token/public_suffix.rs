@@ -21,3 +21,28 @@ pub fn is_registry(name: &str) -> bool {
     let Some(suffix) = List.suffix(name.as_bytes()) else { return false };
     suffix.is_known() && suffix.typ() == Some(Type::Icann) && suffix.as_bytes().len() == name.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_registrys_suffix_is_one() {
+        for (name, suffix) in [
+            ("www.example.com", Some("com")),
+            ("www.example.co.uk", Some("co.uk")),
+            ("example.co.uk", Some("co.uk")),
+            ("alice.github.io", Some("io")),
+            ("bucket.s3.eu-west-1.amazonaws.com", Some("com")),
+            ("a.b.xn--p1ai", Some("xn--p1ai")),
+            ("co.uk", Some("uk")),
+            ("com", None),
+            ("dev", None),
+            ("web-1.corp", None),
+            ("web-1.prod.internal", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(of(name), suffix, "{name}");
+        }
+    }
+}

@@ -57,3 +57,65 @@ impl SubnetCipher {
         first.iter().zip(&second).fold(0, |masks, (a, b)| masks << 1 | u128::from((a[15] ^ b[15]) & 1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pseudonym::vectors::{self, bytes, unhex};
+
+    const KEY: &str = "0123456789abcdeffedcba98765432101032547698badcfeefcdab8967452301";
+    const OTHER_KEY: &str = "2b7e151628aed2a6abf7158809cf4f3ca9f5ba40db214c3798f2e1c23456789a";
+
+    fn cipher(key: &[u8]) -> SubnetCipher {
+        SubnetCipher::new(Zeroizing::new(key.try_into().unwrap()))
+    }
+
+    fn check(key: &[u8], ip: &str, encrypted: &str) {
+        let ip: IpAddr = ip.parse().unwrap();
+        assert_eq!(cipher(key).encrypt(ip).to_string(), encrypted);
+        assert_eq!(cipher(key).decrypt(encrypted.parse().unwrap()), ip);
+    }
+
+    #[test]
+    fn the_drafts_vectors_are_reproduced() {
+        for (key, ip, encrypted) in [
+            (KEY, "0.0.0.0", "151.82.155.134"),
+            (KEY, "255.255.255.255", "94.185.169.89"),
+            (KEY, "192.0.2.1", "100.115.72.131"),
+            (KEY, "2001:db8::1", "c180:5dd4:2587:3524:30ab:fa65:6ab6:f88"),
+            (OTHER_KEY, "10.0.0.47", "19.214.210.244"),
+            (OTHER_KEY, "10.0.0.129", "19.214.210.80"),
+            (OTHER_KEY, "10.0.0.234", "19.214.210.30"),
+            (OTHER_KEY, "172.16.5.193", "210.78.229.136"),
+            (OTHER_KEY, "172.16.97.42", "210.78.179.241"),
+            (OTHER_KEY, "2001:db8::a5c9:4e2f:bb91:5a7d", "7cec:702c:1243:f70:1956:125:b9bd:1aba"),
+            (OTHER_KEY, "2001:db8::7234:d8f1:3c6e:9a52", "7cec:702c:1243:f70:a3ef:c8e:95c1:cd0d"),
+        ] {
+            check(&unhex(key), ip, encrypted);
+        }
+    }
+
+    #[test]
+    fn the_published_file_of_vectors_is_reproduced() {
+        let Some(file) = vectors::read("ipcrypt/test_vectors.json") else { return };
+        for test in file.as_array().unwrap().iter().filter(|test| test["variant"] == "ipcrypt-pfx") {
+            check(&bytes(&test["key"]), test["ip"].as_str().unwrap(), test["encrypted_ip"].as_str().unwrap());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn batched_blocks_give_what_one_after_the_other_gives(bits: u128, v4: u32) {
+            let batched = cipher(&unhex(KEY));
+            let single = IpcryptPfx::new(unhex(KEY).try_into().unwrap());
+            for ip in [IpAddr::V6(Ipv6Addr::from_bits(bits)), IpAddr::V4(Ipv4Addr::from_bits(v4))] {
+                // An address that only looks like IPv4 mapped is treated as IPv4 there.
+                if ip == ip.to_canonical() {
+                    prop_assert_eq!(batched.encrypt(ip), single.encrypt_ipaddr(ip));
+                }
+            }
+        }
+    }
+}
