@@ -32,11 +32,11 @@ fn check(pseudonyms: &Pseudonyms, kind: KindId, recipe: Recipe, value: Value<'_>
 }
 
 fn ipv4(i: usize) -> u128 {
-    0xffff_0a00_0000 | (i as u128 * 2_654_435_761 & 0xff_ffff)
+    0xffff_0a00_0000 | ((i as u128 * 2_654_435_761) & 0xff_ffff)
 }
 
 fn ipv6(i: usize) -> u128 {
-    0x2001_0db8_0000_0000_0000_0000_0000_0000 | i as u128 * 0x9e37_79b9_7f4a_7c15
+    0x2001_0db8_0000_0000_0000_0000_0000_0000 | (i as u128 * 0x9e37_79b9_7f4a_7c15)
 }
 
 fn host(i: usize) -> String {

@@ -225,8 +225,8 @@ mod tests {
             assert_eq!(host(text.as_bytes()), None, "{text}");
         }
         assert_eq!(host(b"\xff\xfe"), None);
-        assert!(host(long_label[..63].as_bytes()).is_some());
-        assert!(host(long_name[..253].as_bytes()).is_some());
+        assert!(host(&long_label.as_bytes()[..63]).is_some());
+        assert!(host(&long_name.as_bytes()[..253]).is_some());
     }
 
     #[test]
