@@ -2,25 +2,73 @@
 //!
 //! ```text
 //! Engine::filter(worker, signal, request bytes) → Filtered { bytes, counts } | Refusal
+//!
+//! walk ─▶ attribute ─▶ text ─▶ treat ─▶ edits            one pass; edits are written out in one copy
+//!   │        └ keys: the policy's answer for each distinct key, interned
+//!   ├ lookahead: what a resource or record says of itself, before its parts are judged
+//!   ├ identity: no two series of a metric become one
+//!   └ profiles: text that stands elsewhere than where it is used
 //! ```
+//!
+//! Everything fails closed: what the schema does not know is deleted, what parsers would read differently is refused,
+//! what cannot be searched is redacted whole.
+
+mod attribute;
+mod counts;
+mod identity;
+mod json;
+mod keys;
+mod lookahead;
+mod overlap;
+mod profiles;
+mod shape;
+mod text;
+mod treat;
+mod walk;
+mod whole;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use crate::detect::{Found, Known, embedded};
 use crate::otlp::{Part, Signal};
 use crate::policy::Policy;
-use crate::pseudonym::Pseudonyms;
+use crate::pseudonym::{Cache, Pseudonyms};
+use crate::wire::{Edits, Malformed};
+
+pub use counts::Counts;
 
 /// A policy and the pseudonyms of one recipient, joined: immutable, shared by all workers, swapped whole on reload.
 pub struct Engine {
     policy: Arc<Policy>,
     pseudonyms: Arc<Pseudonyms>,
+    /// Tells engines apart, so that a worker notices that its caches belong to another one.
+    serial: u64,
 }
 
 /// One worker's memory: buffers, interned keys and token cache. Reused from request to request; never shared.
 #[derive(Default)]
-pub struct Worker {}
+pub struct Worker {
+    engine: u64,
+    edits: Edits,
+    keys: keys::Keys,
+    cache: Cache,
+    found: Found,
+    decided: Vec<overlap::Decided>,
+    json: embedded::Scratch,
+    /// Names that the resource at hand gave away.
+    known: Known,
+    /// Tells sets of known names apart; 0 is the empty one.
+    names: u32,
+    names_serial: u32,
+    names_before: Vec<u8>,
+    scratch: Vec<u8>,
+    path: Vec<u8>,
+    identity: identity::Pairs,
+    counts: Counts,
+}
 
 /// A request as it may leave.
 #[derive(Debug)]
@@ -51,9 +99,30 @@ impl Refusal {
     }
 }
 
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Refusal {
+        Refusal::Malformed { reason: malformed.reason() }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Malformed { reason } => write!(f, "the request is not well-formed OTLP ({reason})"),
+            Refusal::TooLarge { reason } => write!(f, "the request is beyond a limit ({reason})"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The largest request that can be addressed, in bytes.
+const MAX_REQUEST: usize = i32::MAX as usize;
+
 impl Engine {
     pub fn new(policy: Arc<Policy>, pseudonyms: Arc<Pseudonyms>) -> Engine {
-        Engine { policy, pseudonyms }
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        Engine { policy, pseudonyms, serial: SERIAL.fetch_add(1, Ordering::Relaxed) }
     }
 
     pub fn policy(&self) -> &Policy {
@@ -65,32 +134,52 @@ impl Engine {
     }
 
     /// Filters one Export request.
+    ///
+    /// # Errors
+    /// What cannot be forwarded: see [`Refusal`].
     pub fn filter(&self, worker: &mut Worker, signal: Signal, request: Bytes) -> Result<Filtered, Refusal> {
-        let _ = (worker, signal);
-        Ok(Filtered { bytes: request, records: 0, dropped: 0 })
+        if request.len() > MAX_REQUEST {
+            return Err(Refusal::TooLarge { reason: "request_size" });
+        }
+        worker.begin(self);
+        let mut walk = walk::Walk::new(self, worker, signal, &request);
+        walk.request()?;
+        let (records, dropped) = (walk.records, walk.dropped);
+        let bytes = if worker.edits.is_empty() {
+            request
+        } else {
+            let mut out = Vec::new();
+            worker.edits.write(&request, &mut out);
+            Bytes::from(out)
+        };
+        Ok(Filtered { bytes, records, dropped })
     }
 
-    /// Filters a text that is not part of a request: a destination's error message, a line of a file.
+    /// Filters a text that is not part of a request: a destination's error message, a line of a file. What a rule would
+    /// remove, or drop a record for, becomes the empty text.
     pub fn filter_text(&self, worker: &mut Worker, part: Part, text: &str) -> String {
-        let _ = (worker, part);
-        text.to_owned()
+        worker.begin(self);
+        let mut walk = walk::Walk::new(self, worker, Signal::Logs, text.as_bytes());
+        let out = walk.lone_text(part).unwrap_or_default();
+        // Replacements are ASCII and stand at character boundaries; were it otherwise, nothing may leave.
+        String::from_utf8(out).unwrap_or_default()
     }
 }
 
 impl Worker {
     /// Hands over and resets what was counted since the last call.
     pub fn take_counts(&mut self) -> Counts {
-        Counts::default()
+        std::mem::take(&mut self.counts)
     }
-}
 
-/// What the filter did, for the metrics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// How often each rule acted, by rule index: `policy.rules()[i]` and its action.
-    pub rules: Vec<u64>,
-    /// Fields that the schema does not know, deleted: (message name, field number, times).
-    pub unknown_fields: Vec<(&'static str, u32, u64)>,
-    /// Values that were redacted whole because a limit was hit (fail closed), by reason.
-    pub fail_closed: Vec<(&'static str, u64)>,
+    fn begin(&mut self, engine: &Engine) {
+        if self.engine != engine.serial {
+            self.engine = engine.serial;
+            self.keys.clear();
+            self.cache.clear();
+        }
+        self.edits.clear();
+        self.identity.clear();
+        self.forget_names();
+    }
 }

@@ -1,5 +1,6 @@
 //! What OTLP is: signals, the parts of a request where text stands, the schema as one static table, JSON.
 
+pub mod dispatch;
 pub mod json;
 mod part;
 pub mod schema;

@@ -18,6 +18,7 @@ mod compile;
 mod compiled;
 mod decide;
 mod examples;
+mod join;
 mod pool;
 mod reader;
 mod strictness;

@@ -1,0 +1,435 @@
+//! Attributes and the values under them: the key decides, or the text is searched, in every shape that a value can have.
+
+use crate::otlp::schema::{self, Message};
+use crate::otlp::{Part, Signal};
+use crate::policy::{Action, Plan};
+use crate::wire::read::{self, Field};
+
+use super::identity::{self, Identity};
+use super::keys::{self, KeyText};
+use super::text::Outcome;
+use super::walk::{Stop, Walk, malformed};
+
+/// A `KeyValue`, taken apart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pair {
+    pub key: Option<Field>,
+    pub value: Option<Field>,
+    pub key_index: Option<Field>,
+}
+
+/// Where an attribute stands, for what is nested in it.
+#[derive(Clone, Copy)]
+pub(super) struct Under {
+    pub part: Part,
+    pub plan: Plan,
+    pub identity: Identity,
+}
+
+impl Walk<'_> {
+    /// An attribute: a `KeyValue` field of any message. Returns the key's entry, for the next one's look-up.
+    #[inline]
+    pub fn attribute(
+        &mut self,
+        part: Part,
+        previous: u32,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<u32, Stop> {
+        let Some((key_end, inner, text)) = usual_shape(self.buf, content, end) else {
+            return self.unusual_attribute(part, previous, start, prefix, content, end);
+        };
+        let place = self.w.keys.place(self.signal, part, self.active);
+        let key = self.key(place, part, previous, content + 2, key_end)?;
+        match self.w.keys.text_of(key, self.w.names) {
+            Some((KeyText::AsIs, _)) => {}
+            _ => return self.unusual_attribute(part, previous, start, prefix, content, end),
+        }
+        let plan = self.w.keys.get(key).plan;
+        let identity = identity::of_attribute(self.signal, part, content, end);
+        match self.text(text, end, plan, part, identity)? {
+            Outcome::Untouched => {}
+            Outcome::Staged => self.w.edits.place_in_value(prefix, content, inner, text, end),
+            Outcome::Removed => {
+                self.w.identity.add(identity);
+                self.w.edits.delete(start, end);
+            }
+        }
+        Ok(key)
+    }
+
+    /// An attribute of any shape.
+    #[inline(never)]
+    fn unusual_attribute(
+        &mut self,
+        part: Part,
+        previous: u32,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<u32, Stop> {
+        let pair = take_apart(self.buf, content, end)?;
+        let place = self.w.keys.place(self.signal, part, self.active);
+        let key = match pair.key.or(self.indexed_key(&pair)) {
+            Some(field) => self.key(place, part, previous, field.value, field.end)?,
+            None => self.key(place, part, previous, content, content)?,
+        };
+        let identity = identity::of_attribute(self.signal, part, content, end);
+        let under = Under { part, plan: self.w.keys.get(key).plan, identity };
+        let depth = self.w.path.len();
+        if let Some(field) = pair.key.or(self.indexed_key(&pair)) {
+            let (from, to) = (field.value, field.end);
+            self.w.path.extend_from_slice(&self.buf[from..to]);
+        }
+        let walked = self.pair(under, key, &pair, start, prefix, content, end);
+        self.w.path.truncate(depth);
+        walked.map(|()| key)
+    }
+
+    /// The field of the string table that a profile's key stands in.
+    fn indexed_key(&self, pair: &Pair) -> Option<Field> {
+        let index = pair.key_index.filter(|_| self.signal == Signal::Profiles)?;
+        self.profiles.string(read::varint(self.buf, index.value, index.end).ok()?.0)
+    }
+
+    /// The entry of the key at `start..end`, whose whole path that is.
+    #[inline]
+    fn key(&mut self, place: keys::Place, part: Part, previous: u32, start: usize, end: usize) -> Result<u32, Stop> {
+        match self.w.keys.find(place, previous, &self.buf[start..end]) {
+            Some(key) if self.w.keys.text_of(key, self.w.names).is_some() => Ok(key),
+            found => self.new_key(place, part, found, start, end),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_key(
+        &mut self,
+        place: keys::Place,
+        part: Part,
+        found: Option<u32>,
+        start: usize,
+        end: usize,
+    ) -> Result<u32, Stop> {
+        let path = std::str::from_utf8(&self.buf[start..end]).map_err(|_| malformed("invalid_utf8"))?;
+        let searched = self.search_key(start, end, part)?;
+        if let Some(key) = found {
+            self.w.keys.set_text(key, self.w.names, searched);
+            return Ok(key);
+        }
+        let plan = self.policy.plan(self.signal, part, Some(path), self.active);
+        Ok(self.w.keys.insert(place, path.as_bytes(), plan, self.w.names, searched))
+    }
+
+    /// The entry of a key inside a value's map: the path to it stands in `w.path`, its own text at `start..end`.
+    fn nested_key(&mut self, under: Under, start: usize, end: usize) -> Result<u32, Stop> {
+        let place = self.w.keys.place(self.signal, under.part, self.active).nested();
+        if let Some(key) = self.w.keys.find(place, u32::MAX, &self.w.path)
+            && self.w.keys.text_of(key, self.w.names).is_some()
+        {
+            return Ok(key);
+        }
+        let searched = self.search_key(start, end, under.part)?;
+        let path = std::str::from_utf8(&self.w.path).map_err(|_| malformed("invalid_utf8"))?;
+        let plan = self.policy.plan(self.signal, under.part, Some(path), self.active);
+        Ok(self.w.keys.insert(place, path.as_bytes(), plan, self.w.names, searched))
+    }
+
+    /// A pair whose key has been looked up.
+    #[allow(clippy::too_many_arguments)] // a field's place, in one call
+    fn pair(
+        &mut self,
+        under: Under,
+        key: u32,
+        pair: &Pair,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        // A key's own text counts where it stands: the string table is searched by itself.
+        if pair.key.is_some() {
+            let (text, hits) = self.w.keys.text_of(key, self.w.names).expect("looked up with these names");
+            hits.iter().for_each(|rule| self.w.counts.rule(*rule));
+            match text {
+                KeyText::AsIs | KeyText::Replaced(_) => {}
+                KeyText::Removed => {
+                    self.w.identity.add(under.identity);
+                    self.w.edits.delete(start, end);
+                    return Ok(());
+                }
+                KeyText::Drops(rule) => return Err(Stop::Drop(*rule)),
+            }
+        }
+        let (mark, depth) = (self.w.edits.mark(), self.depth);
+        let mut removed = false;
+        self.inside(prefix, content, end, |walk| {
+            let mut pos = content;
+            while pos < end {
+                let field = read::field(walk.buf, pos, end)?;
+                match field.tag.number {
+                    1 => walk.replace_key(key, &field),
+                    2 if walk.value(under, field.prefix, field.value, field.end)? == Outcome::Removed => {
+                        removed = true;
+                        return Ok(());
+                    }
+                    2 => {}
+                    3 if walk.signal == Signal::Profiles => {}
+                    3 => walk.w.edits.delete(field.start, field.end),
+                    number => walk.unknown(&schema::KEY_VALUE, number, field.start, field.end),
+                }
+                pos = field.end;
+            }
+            Ok(())
+        })?;
+        if removed {
+            self.w.edits.roll_back(mark);
+            self.depth = depth;
+            self.w.identity.add(under.identity);
+            self.w.edits.delete(start, end);
+        }
+        Ok(())
+    }
+
+    fn replace_key(&mut self, key: u32, field: &Field) {
+        if let Some((KeyText::Replaced(text), _)) = self.w.keys.text_of(key, self.w.names) {
+            self.w.edits.open(field.prefix, field.value, field.end);
+            self.w.edits.replace(field.value, field.end, text);
+            self.w.edits.close();
+        }
+    }
+
+    /// A log record's body: a value under no key. (`start` is its tag, should it have to go.)
+    pub fn body(
+        &mut self,
+        part: Part,
+        plan: Plan,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        // A text, and nothing else.
+        if let Some(&0x0a) = self.buf[..end].get(content) {
+            let (text, stop) = read::length(self.buf, content + 1, end)?;
+            if stop == end {
+                match self.text(text, end, plan, part, Identity::None)? {
+                    Outcome::Untouched => {}
+                    Outcome::Staged => {
+                        self.w.edits.open(prefix, content, end);
+                        self.place_in_frame(content + 1, text, end);
+                        self.w.edits.close();
+                    }
+                    Outcome::Removed => self.w.edits.delete(start, end),
+                }
+                return Ok(());
+            }
+        }
+        let (mark, depth) = (self.w.edits.mark(), self.depth);
+        if self.value(Under { part, plan, identity: Identity::None }, prefix, content, end)? == Outcome::Removed {
+            self.w.edits.roll_back(mark);
+            self.depth = depth;
+            self.w.edits.delete(start, end);
+        }
+        Ok(())
+    }
+
+    /// An `AnyValue`. [`Outcome::Removed`] asks the caller to delete whatever holds it; the edits made so far are then for
+    /// the caller to roll back.
+    pub fn value(&mut self, under: Under, prefix: usize, content: usize, end: usize) -> Result<Outcome, Stop> {
+        let mut only = None;
+        for field in read::fields(self.buf, content, end) {
+            let field = field?;
+            if (1..=8).contains(&field.tag.number) && only.replace(field).is_some() {
+                // Parsers take the last; an earlier one would be smuggled past whoever looks at one only.
+                return Err(malformed("ambiguous_value"));
+            }
+        }
+        let mut outcome = Outcome::Untouched;
+        self.inside(prefix, content, end, |walk| {
+            for field in read::fields(walk.buf, content, end) {
+                let field = field?;
+                if only == Some(field) {
+                    outcome = walk.value_field(under, &field)?;
+                } else {
+                    walk.unknown(&schema::ANY_VALUE, field.tag.number, field.start, field.end);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(outcome)
+    }
+
+    /// The one field of an `AnyValue`.
+    fn value_field(&mut self, under: Under, field: &Field) -> Result<Outcome, Stop> {
+        let expected = match field.tag.number {
+            2 | 3 | 8 => 0,
+            4 => 1,
+            _ => 2,
+        };
+        if field.tag.wire_type != expected {
+            return Err(malformed("wrong_wire_type"));
+        }
+        match field.tag.number {
+            1 | 7 => {
+                let outcome = match field.tag.number {
+                    1 => self.text(field.value, field.end, under.plan, under.part, under.identity)?,
+                    _ => self.bytes(field.value, field.end, under.plan, under.part, under.identity)?,
+                };
+                if outcome == Outcome::Staged {
+                    self.place_in_frame(field.prefix, field.value, field.end);
+                }
+                Ok(outcome)
+            }
+            2..=4 => self.scalar(under, field),
+            5 => self.list(under, field),
+            6 => self.map(under, field),
+            _ => {
+                if self.signal != Signal::Profiles {
+                    self.w.edits.delete(field.start, field.end);
+                }
+                Ok(Outcome::Untouched)
+            }
+        }
+    }
+
+    /// A truth value or number: only its key can decide it. What replaces it is text.
+    fn scalar(&mut self, under: Under, field: &Field) -> Result<Outcome, Stop> {
+        let Some(whole) = under.plan.whole.filter(|whole| whole.action > Action::Keep) else {
+            return Ok(Outcome::Untouched);
+        };
+        let number = match field.tag.number {
+            2 => (read::varint(self.buf, field.value, field.end)?.0 != 0).to_string(),
+            3 => (read::varint(self.buf, field.value, field.end)?.0 as i64).to_string(),
+            _ => {
+                let bytes = self.buf[field.value..field.end].try_into().expect("a fixed64 has eight bytes");
+                f64::from_le_bytes(bytes).to_string()
+            }
+        };
+        let outcome = self.whole_scalar(number.as_bytes(), whole, field.start, field.end)?;
+        if outcome != Outcome::Untouched {
+            self.w.identity.add(under.identity);
+        }
+        Ok(outcome)
+    }
+
+    fn list(&mut self, under: Under, field: &Field) -> Result<Outcome, Stop> {
+        self.inside(field.prefix, field.value, field.end, |walk| {
+            for element in read::fields(walk.buf, field.value, field.end) {
+                let element = element?;
+                if element.tag.number != 1 {
+                    walk.unknown(&schema::ARRAY_VALUE, element.tag.number, element.start, element.end);
+                    continue;
+                }
+                expect_message(&element)?;
+                let (mark, depth) = (walk.w.edits.mark(), walk.depth);
+                if walk.value(under, element.prefix, element.value, element.end)? == Outcome::Removed {
+                    walk.w.edits.roll_back(mark);
+                    walk.depth = depth;
+                    walk.w.identity.add(under.identity);
+                    walk.w.edits.delete(element.start, element.end);
+                }
+            }
+            Ok(())
+        })?;
+        // A whole treatment that removes acts on an empty list, too.
+        let removes = under.plan.whole.is_some_and(|whole| whole.action == Action::Stay);
+        Ok(if removes { Outcome::Removed } else { Outcome::Untouched })
+    }
+
+    fn map(&mut self, under: Under, field: &Field) -> Result<Outcome, Stop> {
+        let removes = under.plan.whole.is_some_and(|whole| whole.action == Action::Stay);
+        if removes {
+            return Ok(Outcome::Removed);
+        }
+        self.inside(field.prefix, field.value, field.end, |walk| {
+            for element in read::fields(walk.buf, field.value, field.end) {
+                let element = element?;
+                if element.tag.number != 1 {
+                    walk.unknown(&schema::KEY_VALUE_LIST, element.tag.number, element.start, element.end);
+                    continue;
+                }
+                expect_message(&element)?;
+                walk.entry(under, &element)?;
+            }
+            Ok(())
+        })?;
+        Ok(Outcome::Untouched)
+    }
+
+    /// An entry of a value's map.
+    fn entry(&mut self, under: Under, element: &Field) -> Result<(), Stop> {
+        let pair = take_apart(self.buf, element.value, element.end)?;
+        let field = pair.key.or(self.indexed_key(&pair));
+        let (from, to) = field.map_or((element.value, element.value), |field| (field.value, field.end));
+        let depth = self.w.path.len();
+        if depth > 0 {
+            self.w.path.push(b'.');
+        }
+        self.w.path.extend_from_slice(&self.buf[from..to]);
+        let walked = self.nested_key(under, from, to).and_then(|key| {
+            let plan = self.policy.join(under.plan, self.w.keys.get(key).plan);
+            let under = Under { plan, ..under };
+            self.pair(under, key, &pair, element.start, element.prefix, element.value, element.end)
+        });
+        self.w.path.truncate(depth);
+        walked
+    }
+}
+
+/// The shape that nearly every attribute has: one key, one text value, all lengths of one byte and in agreement. Proves by
+/// itself that there is one key, one value and one field in it. Returns where the key ends, where the value's length stands
+/// and where the text begins.
+#[inline]
+fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<(usize, usize, usize)> {
+    let pair = &buf[content..end];
+    if pair.len() < 6 || pair[0] != 0x0a || pair[1] >= 0x80 {
+        return None;
+    }
+    let key_end = 2 + usize::from(pair[1]);
+    let header = pair.get(key_end..key_end + 4)?;
+    let rest = pair.len() - key_end;
+    let usual = header[0] == 0x12
+        && header[2] == 0x0a
+        && rest < 0x80 + 2
+        && usize::from(header[1]) + 2 == rest
+        && usize::from(header[3]) + 4 == rest;
+    usual.then_some((content + key_end, content + key_end + 1, content + key_end + 4))
+}
+
+/// A `KeyValue`'s fields: at most one of each, and of the right type. (Unknown ones are for the caller to delete.)
+pub(super) fn take_apart(buf: &[u8], content: usize, end: usize) -> Result<Pair, Stop> {
+    let mut pair = Pair::default();
+    for field in read::fields(buf, content, end) {
+        let field = field?;
+        let (slot, wire_type) = match field.tag.number {
+            1 => (&mut pair.key, 2),
+            2 => (&mut pair.value, 2),
+            3 => (&mut pair.key_index, 0),
+            _ => continue,
+        };
+        if field.tag.wire_type != wire_type {
+            return Err(malformed("wrong_wire_type"));
+        }
+        if slot.replace(field).is_some() {
+            return Err(malformed("repeated_field"));
+        }
+    }
+    if pair.key.is_some() && pair.key_index.is_some() {
+        return Err(malformed("repeated_field"));
+    }
+    Ok(pair)
+}
+
+fn expect_message(field: &Field) -> Result<(), Stop> {
+    if field.tag.wire_type == 2 { Ok(()) } else { Err(malformed("wrong_wire_type")) }
+}
+
+/// The number of the field of a message that holds its attributes.
+pub(super) fn attributes_field(message: &Message) -> Option<u32> {
+    let attributes = |field: &&schema::Field| matches!(field.kind, schema::Kind::Attributes(_));
+    message.fields.iter().find(attributes).map(|field| field.number)
+}

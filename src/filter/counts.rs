@@ -1,0 +1,73 @@
+//! What the filter did, for the metrics.
+
+use crate::policy::RuleId;
+
+/// What the filter did since it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How often each rule acted, by rule index: `policy.rules()[i]` and its action.
+    pub rules: Vec<u64>,
+    /// Fields that the schema does not know, deleted: (message name, field number, times).
+    pub unknown_fields: Vec<(&'static str, u32, u64)>,
+    /// Values that were redacted whole because a limit was hit (fail closed), by reason.
+    pub fail_closed: Vec<(&'static str, u64)>,
+}
+
+/// So many different unknown fields are told apart; the others are counted under number 0.
+const MAX_UNKNOWN: usize = 64;
+
+impl Counts {
+    #[inline]
+    pub(super) fn rule(&mut self, rule: RuleId) {
+        let index = usize::from(rule.0);
+        match self.rules.get_mut(index) {
+            Some(count) => *count += 1,
+            None => {
+                self.rules.resize(index + 1, 0);
+                self.rules[index] = 1;
+            }
+        }
+    }
+
+    pub(super) fn unknown_field(&mut self, message: &'static str, number: u32) {
+        let number = if self.unknown_fields.len() < MAX_UNKNOWN { number } else { 0 };
+        match self.unknown_fields.iter_mut().find(|known| (known.0, known.1) == (message, number)) {
+            Some(known) => known.2 += 1,
+            None => self.unknown_fields.push((message, number, 1)),
+        }
+    }
+
+    pub(super) fn fail_closed(&mut self, reason: &'static str) {
+        match self.fail_closed.iter_mut().find(|known| known.0 == reason) {
+            Some(known) => known.1 += 1,
+            None => self.fail_closed.push((reason, 1)),
+        }
+    }
+
+    /// The rules that acted.
+    pub(super) fn acted(&self) -> impl Iterator<Item = RuleId> + '_ {
+        let acted = self.rules.iter().enumerate().filter(|(_, times)| **times > 0);
+        acted.map(|(index, _)| RuleId(index as u16))
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.rules.iter().all(|count| *count == 0) && self.unknown_fields.is_empty() && self.fail_closed.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_fields_are_told_apart_up_to_a_bound() {
+        let mut counts = Counts::default();
+        for number in 1..1000 {
+            counts.unknown_field("a.Message", number);
+            counts.unknown_field("a.Message", 1);
+        }
+        assert!(counts.unknown_fields.len() <= MAX_UNKNOWN + 1);
+        assert_eq!(counts.unknown_fields.iter().map(|(_, _, times)| times).sum::<u64>(), 2 * 999);
+    }
+}

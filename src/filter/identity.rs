@@ -1,0 +1,115 @@
+//! No two series of a metric become one.
+//!
+//! A point is identified by resource, scope, name, unit and attributes. What a rule removes, redacts, masks or generalises
+//! there could make two series one; so an opaque series token over what went is put in its place, which keeps them apart
+//! and says nothing else.
+
+use crate::otlp::schema::MESSAGES;
+use crate::otlp::{Part, Signal};
+use crate::policy::{Action, Treatment};
+use crate::wire::edit::put_field;
+
+use super::attribute::attributes_field;
+use super::walk::Walk;
+
+/// The attribute that carries the token.
+pub const SERIES_KEY: &str = "privet.series";
+
+/// What a text means for a series' identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    None,
+    /// Value of the attribute whose content stands there: a token joins the attributes.
+    Attribute {
+        content: usize,
+        end: usize,
+    },
+    /// A name: a token joins the replacement.
+    Name,
+}
+
+/// The attributes of the message at hand whose values no longer tell their series apart, as ranges of the request.
+#[derive(Debug, Default)]
+pub(super) struct Pairs(Vec<(u32, u32)>);
+
+impl Pairs {
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub fn add(&mut self, identity: Identity) {
+        if let Identity::Attribute { content, end } = identity {
+            let pair = (content as u32, end as u32);
+            if self.0.last() != Some(&pair) {
+                self.0.push(pair);
+            }
+        }
+    }
+}
+
+/// Of an attribute's value.
+#[inline]
+pub(super) fn of_attribute(signal: Signal, part: Part, content: usize, end: usize) -> Identity {
+    let identifies = matches!(part, Part::PointAttributes | Part::ResourceAttributes | Part::ScopeAttributes);
+    if signal == Signal::Metrics && identifies { Identity::Attribute { content, end } } else { Identity::None }
+}
+
+/// Of a text that stands under no key.
+pub(super) fn of_text(signal: Signal, part: Part) -> Identity {
+    let identifies = matches!(part, Part::MetricName | Part::MetricUnit | Part::ScopeName | Part::ScopeVersion);
+    if signal == Signal::Metrics && identifies { Identity::Name } else { Identity::None }
+}
+
+/// Of an attribute's key.
+pub(super) fn of_key(signal: Signal, part: Part) -> Identity {
+    match of_attribute(signal, part, 0, 0) {
+        Identity::Attribute { .. } => Identity::Name,
+        other => other,
+    }
+}
+
+/// Whether two different texts may get the same replacement.
+pub(super) fn merges(treatment: &Treatment, text: &[u8], address: u128) -> bool {
+    match treatment.action {
+        Action::Keep => false,
+        Action::Pseudonymise | Action::Encrypt => !is_canonical(text, address),
+        Action::Generalise | Action::Mask | Action::Redact | Action::Stay | Action::DropRecord => true,
+    }
+}
+
+/// Whether a text is spelled as its canonical form is. May say no where it is; never yes where it is not.
+fn is_canonical(text: &[u8], address: u128) -> bool {
+    if address != 0 {
+        let address = std::net::Ipv6Addr::from(address);
+        return match address.to_ipv4_mapped() {
+            Some(v4) => v4.to_string().as_bytes() == text,
+            None => address.to_string().as_bytes() == text,
+        };
+    }
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && *byte != b'%';
+    text.iter().all(plain) && text.last() != Some(&b'.')
+}
+
+impl Walk<'_> {
+    /// Puts the token of what went from a resource's, scope's or point's attributes among them, at the message's end.
+    pub fn tell_series_apart(&mut self, message: u8, end: usize) {
+        if self.w.identity.0.is_empty() {
+            return;
+        }
+        let buf = self.buf;
+        let mut pairs: Vec<&[u8]> =
+            self.w.identity.0.iter().map(|(start, end)| &buf[*start as usize..*end as usize]).collect();
+        pairs.sort_unstable();
+        let mut token = Vec::new();
+        self.engine.pseudonyms().series(&mut pairs.into_iter(), &mut token);
+        self.w.identity.clear();
+
+        let number = attributes_field(MESSAGES[usize::from(message)]).expect("what identifies a series has attributes");
+        let (mut value, mut pair, mut field) = (Vec::new(), Vec::new(), Vec::new());
+        put_field(&mut value, 1, &token);
+        put_field(&mut pair, 1, SERIES_KEY.as_bytes());
+        put_field(&mut pair, 2, &value);
+        put_field(&mut field, number, &pair);
+        self.w.edits.replace(end, end, &field);
+    }
+}

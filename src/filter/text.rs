@@ -1,0 +1,183 @@
+//! A text: decided whole by its key, or searched. What it becomes is staged, for the caller to place.
+
+use crate::detect::{Context, Place};
+use crate::otlp::Part;
+use crate::policy::{Action, Plan, RuleId, TextPlan};
+
+use super::identity::{self, Identity};
+use super::keys::{KeyText, Searched};
+use super::overlap;
+use super::treat::{Piece, Raw};
+use super::walk::{Stop, Walk, malformed};
+
+/// What became of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Untouched,
+    /// Replacements are staged.
+    Staged,
+    /// The field that holds it is to be deleted.
+    Removed,
+}
+
+impl Outcome {
+    /// Of two texts that stand in one field.
+    pub fn or(self, other: Outcome) -> Outcome {
+        match (self, other) {
+            (Outcome::Removed, _) | (_, Outcome::Removed) => Outcome::Removed,
+            (Outcome::Staged, _) | (_, Outcome::Staged) => Outcome::Staged,
+            _ => Outcome::Untouched,
+        }
+    }
+}
+
+/// How a part's texts are to be read.
+pub(super) fn place_of(part: Part) -> Place {
+    match part {
+        Part::Body => Place::LogBody,
+        Part::AttributeKeys | Part::MetricName | Part::MetricUnit | Part::ScopeName | Part::StringTable => Place::Name,
+        _ => Place::Text,
+    }
+}
+
+impl Walk<'_> {
+    /// A string field's content.
+    #[inline]
+    pub fn text(
+        &mut self,
+        start: usize,
+        end: usize,
+        plan: Plan,
+        part: Part,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        match plan.whole {
+            Some(whole) if whole.action > Action::Keep => {
+                let text = &self.buf[start..end];
+                if !text.is_ascii() && std::str::from_utf8(text).is_err() {
+                    return Err(malformed("invalid_utf8"));
+                }
+                self.whole(start, end, plan, whole, part, identity)
+            }
+            _ => self.search(start, end, plan, part, identity, true),
+        }
+    }
+
+    /// A bytes field's content: like a text, but it need not be UTF-8.
+    pub fn bytes(
+        &mut self,
+        start: usize,
+        end: usize,
+        plan: Plan,
+        part: Part,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        match plan.whole {
+            Some(whole) if whole.action > Action::Keep => self.whole(start, end, plan, whole, part, identity),
+            _ => self.search(start, end, plan, part, identity, false),
+        }
+    }
+
+    /// Searches a text, and JSON in it by its keys.
+    #[inline]
+    fn search(
+        &mut self,
+        start: usize,
+        end: usize,
+        plan: Plan,
+        part: Part,
+        identity: Identity,
+        must_be_utf8: bool,
+    ) -> Result<Outcome, Stop> {
+        let text_plan = self.policy.text_plan(plan.text);
+        let place = place_of(part);
+        self.w.found.spans.clear();
+        let known = (!self.w.known.is_empty()).then_some(&self.w.known);
+        let context = Context { wanted: text_plan.wanted, known, place };
+        let seen = self.policy.detector().find(self.buf, start, end, &context, &mut self.w.found);
+        if seen.non_ascii && must_be_utf8 && std::str::from_utf8(&self.buf[start..end]).is_err() {
+            return Err(malformed("invalid_utf8"));
+        }
+        if place != Place::Name && may_hold_json(&self.buf[start..end]) {
+            return self.search_json(start, end, plan, part, identity);
+        }
+        if self.w.found.spans.is_empty() {
+            return Ok(Outcome::Untouched);
+        }
+        self.treat_found(self.buf, &Raw::Same, text_plan, identity)
+    }
+
+    /// Treats the spans in `w.found`, which were found in `buf`.
+    pub fn treat_found(
+        &mut self,
+        buf: &[u8],
+        raw: &Raw<'_>,
+        plan: &TextPlan,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        let mut decided = std::mem::take(&mut self.w.decided);
+        let policy = self.policy;
+        if overlap::resolve(&self.w.found.spans, plan, |id| policy.treatment(id).action, &mut decided) {
+            self.w.counts.fail_closed("overlapping_spans");
+        }
+        let staged = self.w.edits.staged();
+        let mut outcome = Ok(Outcome::Untouched);
+        for one in &decided {
+            let (start, end) = (one.span.start as usize, one.span.end as usize);
+            let piece = Piece {
+                text: &buf[start..end],
+                raw: raw.of(start, end),
+                entity: one.span.entity,
+                writing: one.span.writing,
+                address: one.span.address,
+                rest: one.rest,
+            };
+            match self.treat(&piece, one.treatment, identity) {
+                Ok(Outcome::Removed) => {
+                    outcome = Ok(Outcome::Removed);
+                    break;
+                }
+                Ok(treated) => outcome = outcome.map(|before: Outcome| before.or(treated)),
+                Err(stop) => {
+                    outcome = Err(stop);
+                    break;
+                }
+            }
+        }
+        self.w.decided = decided;
+        if !matches!(outcome, Ok(Outcome::Staged | Outcome::Untouched)) {
+            self.w.edits.unstage_to(staged);
+        }
+        outcome
+    }
+
+    /// What becomes of a key's own text; `part` is where its value stands.
+    pub fn search_key(&mut self, start: usize, end: usize, part: Part) -> Result<Searched, Stop> {
+        let plan = self.w.keys.plan(self.policy, self.signal, Part::AttributeKeys, self.active);
+        let counts = std::mem::take(&mut self.w.counts);
+        let outcome = self.text(start, end, plan, Part::AttributeKeys, identity::of_key(self.signal, part));
+        let found = std::mem::replace(&mut self.w.counts, counts);
+        let hits: Box<[RuleId]> = found.acted().collect();
+        let text = match outcome {
+            Ok(Outcome::Untouched) => KeyText::AsIs,
+            Ok(Outcome::Staged) => {
+                let mut text = Vec::new();
+                self.w.edits.render_staged(0, self.buf, start, end, &mut text);
+                self.w.edits.unstage();
+                KeyText::Replaced(text.into())
+            }
+            Ok(Outcome::Removed) => KeyText::Removed,
+            Err(Stop::Drop(rule)) => KeyText::Drops(rule),
+            Err(refusal) => return Err(refusal),
+        };
+        Ok((text, hits))
+    }
+}
+
+/// `{"a":1}` is the shortest that says anything.
+const MIN_JSON: usize = 7;
+
+#[inline]
+fn may_hold_json(text: &[u8]) -> bool {
+    text.len() >= MIN_JSON && (text[0] == b'[' || memchr::memchr(b'{', text).is_some())
+}

@@ -1,0 +1,186 @@
+//! One identifier, treated: what replaces it is staged.
+
+use crate::detect::{Entity, Writing, embedded::Leaf};
+use crate::policy::{Action, Treatment, TreatmentId};
+use crate::pseudonym::{Pseudonyms, Recipe, Value};
+
+use super::identity::{self, Identity};
+use super::text::Outcome;
+use super::walk::{Stop, Walk};
+
+/// An identifier to be treated.
+pub(super) struct Piece<'t> {
+    /// As it is written (JSON escapes resolved, percent escapes not).
+    pub text: &'t [u8],
+    /// Where it stands in the request.
+    pub raw: (usize, usize),
+    pub entity: Entity,
+    pub writing: Writing,
+    pub address: u128,
+    /// What stuck out of a span that lost to a stricter one.
+    pub rest: bool,
+}
+
+/// How offsets of a searched text lead back to the request.
+pub(super) enum Raw<'l> {
+    Same,
+    /// The text was unescaped out of JSON.
+    Json(&'l Leaf<'l>),
+}
+
+impl Raw<'_> {
+    pub fn of(&self, start: usize, end: usize) -> (usize, usize) {
+        match self {
+            Raw::Same => (start, end),
+            Raw::Json(leaf) => leaf.raw(start, end),
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Whether the policy leaves an identifier as it is.
+    pub fn keeps(&self, piece: &Piece<'_>) -> bool {
+        match (piece.entity, piece.address) {
+            (Entity::Ip, address) => self.policy.keeps(Entity::Ip, Value::Ip(address)),
+            (entity, _) => self.policy.keeps(entity, Value::Text(piece.text)) || Pseudonyms::is_own_token(piece.text),
+        }
+    }
+
+    #[inline]
+    pub fn treat(&mut self, piece: &Piece<'_>, id: TreatmentId, identity: Identity) -> Result<Outcome, Stop> {
+        let treatment = self.policy.treatment(id);
+        match treatment.action {
+            Action::Keep => return Ok(Outcome::Untouched),
+            Action::DropRecord => return Err(Stop::Drop(treatment.rule)),
+            Action::Stay => {
+                self.w.counts.rule(treatment.rule);
+                return Ok(Outcome::Removed);
+            }
+            _ => {}
+        }
+        let staged = match (piece.entity, piece.writing) {
+            _ if piece.rest => {
+                let pseudonyms = self.engine.pseudonyms();
+                self.w.edits.stage(piece.raw.0, piece.raw.1, |out| {
+                    pseudonyms.write(treatment.kind, &Recipe::Redacted, Value::Text(b""), out)
+                });
+                true
+            }
+            (Entity::Ip, _) => self.treat_address(piece, treatment, id),
+            (_, Writing::Percent) => self.treat_escaped(piece, treatment, id),
+            (Entity::Credential, _) => {
+                // Not to be remembered longer than it takes.
+                let pseudonyms = self.engine.pseudonyms();
+                let kept = self.keeps(piece) || pseudonyms.is_own_mark(piece.text);
+                if !kept {
+                    self.w.edits.stage(piece.raw.0, piece.raw.1, |out| {
+                        pseudonyms.write(treatment.kind, &treatment.recipe, Value::Text(piece.text), out);
+                    });
+                }
+                !kept
+            }
+            _ => self.treat_text(piece.text, piece, treatment, id),
+        };
+        if !staged {
+            return Ok(Outcome::Untouched);
+        }
+        self.w.counts.rule(treatment.rule);
+        if identity != Identity::None {
+            self.tell_apart(piece, treatment, identity);
+        }
+        Ok(Outcome::Staged)
+    }
+
+    #[inline]
+    fn treat_address(&mut self, piece: &Piece<'_>, treatment: &Treatment, id: TreatmentId) -> bool {
+        let (policy, pseudonyms) = (self.policy, self.engine.pseudonyms());
+        let value = Value::Ip(piece.address);
+        // What is kept is remembered as the empty token.
+        let token = self.w.cache.ip(id.0, piece.address, |out| {
+            if !policy.keeps(Entity::Ip, value) {
+                pseudonyms.write(treatment.kind, &treatment.recipe, value, out);
+            }
+        });
+        if token.is_empty() {
+            return false;
+        }
+        self.w.edits.stage(piece.raw.0, piece.raw.1, |out| out.extend_from_slice(token));
+        true
+    }
+
+    #[inline]
+    fn treat_text(&mut self, text: &[u8], piece: &Piece<'_>, treatment: &Treatment, id: TreatmentId) -> bool {
+        let (policy, pseudonyms, entity) = (self.policy, self.engine.pseudonyms(), piece.entity);
+        let token = self.w.cache.text(id.0, text, |out| {
+            let own = Pseudonyms::is_own_token(text) || pseudonyms.is_own_mark(text);
+            if !own && !policy.keeps(entity, Value::Text(text)) {
+                pseudonyms.write(treatment.kind, &treatment.recipe, Value::Text(text), out);
+            }
+        });
+        if token.is_empty() {
+            return false;
+        }
+        self.w.edits.stage(piece.raw.0, piece.raw.1, |out| out.extend_from_slice(token));
+        true
+    }
+
+    /// An identifier with percent escapes: its token is that of the plain one, and an `@` in it stays escaped.
+    #[cold]
+    fn treat_escaped(&mut self, piece: &Piece<'_>, treatment: &Treatment, id: TreatmentId) -> bool {
+        let mut plain = std::mem::take(&mut self.w.scratch);
+        plain.clear();
+        decode_percent(piece.text, &mut plain);
+        let staged = self.treat_text(&plain, piece, treatment, id);
+        if staged {
+            self.w.edits.map_last_staged(|byte, out| match byte {
+                b'@' => out.extend_from_slice(b"%40"),
+                _ => out.push(byte),
+            });
+        }
+        self.w.scratch = plain;
+        staged
+    }
+
+    /// Keeps a metric's series apart where the treatment of one of its identifiers could merge them.
+    #[cold]
+    fn tell_apart(&mut self, piece: &Piece<'_>, treatment: &Treatment, identity: Identity) {
+        if !piece.rest && !identity::merges(treatment, piece.text, piece.address) {
+            return;
+        }
+        if identity != Identity::Name {
+            return self.w.identity.add(identity);
+        }
+        let mut token = Vec::new();
+        self.engine.pseudonyms().series(&mut std::iter::once(piece.text), &mut token);
+        self.w.edits.extend_last_staged(&[b"_", &token]);
+    }
+}
+
+fn decode_percent(text: &[u8], out: &mut Vec<u8>) {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut at = 0;
+    while at < text.len() {
+        match (text[at], digit(text.get(at + 1)), digit(text.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high << 4 | low) as u8);
+                at += 3;
+            }
+            (byte, ..) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_escapes_are_decoded_and_broken_ones_left() {
+        let mut out = Vec::new();
+        decode_percent(b"a%40b%2Ec%4%zz%", &mut out);
+        assert_eq!(out, b"a@b.c%4%zz%");
+    }
+}

@@ -1,0 +1,546 @@
+//! The walk over a request: by the schema's dispatch table, once, collecting edits.
+
+use crate::otlp::dispatch::{self, Step};
+use crate::otlp::schema::{self, Kind, MESSAGES, Message};
+use crate::otlp::{Part, Signal};
+use crate::policy::{Action, Active, Looks, Plan, Policy, RuleId};
+use crate::wire::read::{self, Field};
+
+use super::identity::{self, Identity};
+use super::profiles::Profiles;
+use super::text::Outcome;
+use super::{Engine, Refusal, Worker};
+
+/// Why the walk leaves a message before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    Refuse(Refusal),
+    /// A rule drops the record, or what else holds the text, as a whole.
+    Drop(RuleId),
+}
+
+impl<T: Into<Refusal>> From<T> for Stop {
+    fn from(refusal: T) -> Stop {
+        Stop::Refuse(refusal.into())
+    }
+}
+
+pub(super) fn malformed(reason: &'static str) -> Stop {
+    Stop::Refuse(Refusal::Malformed { reason })
+}
+
+/// Messages within each other, beyond which parsers begin to differ.
+const MAX_DEPTH: u32 = 64;
+
+/// What a message is to the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Plain,
+    /// `Resource*`: what its resource says holds for all below.
+    ResourceEnvelope,
+    ScopeEnvelope,
+    /// Resource or scope: attributes that are part of a series' identity.
+    Source,
+    /// A log record, span or profile.
+    Record,
+    Metric,
+    DataPoint,
+    /// An `AnyValue` that is no attribute's: a body.
+    Value,
+    EntityRef,
+    Dictionary,
+}
+
+const fn role(message: u8) -> Role {
+    const RESOURCE_ENVELOPES: [u8; 4] = [
+        schema::RESOURCE_LOGS.id,
+        schema::RESOURCE_METRICS.id,
+        schema::RESOURCE_SPANS.id,
+        schema::RESOURCE_PROFILES.id,
+    ];
+    const SCOPE_ENVELOPES: [u8; 4] =
+        [schema::SCOPE_LOGS.id, schema::SCOPE_METRICS.id, schema::SCOPE_SPANS.id, schema::SCOPE_PROFILES.id];
+    const RECORDS: [u8; 3] = [schema::LOG_RECORD.id, schema::SPAN.id, schema::PROFILE.id];
+    const POINTS: [u8; 4] = [
+        schema::NUMBER_DATA_POINT.id,
+        schema::HISTOGRAM_DATA_POINT.id,
+        schema::EXPONENTIAL_HISTOGRAM_DATA_POINT.id,
+        schema::SUMMARY_DATA_POINT.id,
+    ];
+    const fn any(ids: &[u8], id: u8) -> bool {
+        let mut index = 0;
+        while index < ids.len() {
+            if ids[index] == id {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+    match message {
+        id if any(&RESOURCE_ENVELOPES, id) => Role::ResourceEnvelope,
+        id if any(&SCOPE_ENVELOPES, id) => Role::ScopeEnvelope,
+        id if any(&RECORDS, id) => Role::Record,
+        id if any(&POINTS, id) => Role::DataPoint,
+        id if id == schema::RESOURCE.id || id == schema::INSTRUMENTATION_SCOPE.id => Role::Source,
+        id if id == schema::METRIC.id => Role::Metric,
+        id if id == schema::ANY_VALUE.id => Role::Value,
+        id if id == schema::ENTITY_REF.id => Role::EntityRef,
+        id if id == schema::PROFILES_DICTIONARY.id => Role::Dictionary,
+        _ => Role::Plain,
+    }
+}
+
+static ROLES: [Role; MESSAGES.len()] = {
+    let mut roles = [Role::Plain; MESSAGES.len()];
+    let mut id = 0;
+    while id < roles.len() {
+        roles[id] = role(id as u8);
+        id += 1;
+    }
+    roles
+};
+
+/// One request being filtered.
+pub(super) struct Walk<'a> {
+    pub buf: &'a [u8],
+    pub engine: &'a Engine,
+    pub policy: &'a Policy,
+    pub w: &'a mut Worker,
+    pub signal: Signal,
+    pub looks: Looks,
+    /// The conditions that hold for the resource, the scope and the record at hand.
+    pub resource: Active,
+    pub scope: Active,
+    pub active: Active,
+    pub depth: u32,
+    pub records: u64,
+    pub dropped: u64,
+    pub profiles: Profiles,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(engine: &'a Engine, w: &'a mut Worker, signal: Signal, buf: &'a [u8]) -> Walk<'a> {
+        let policy = engine.policy();
+        Walk {
+            buf,
+            engine,
+            policy,
+            w,
+            signal,
+            looks: policy.looks_at(signal),
+            resource: Active::default(),
+            scope: Active::default(),
+            active: Active::default(),
+            depth: 0,
+            records: 0,
+            dropped: 0,
+            profiles: Profiles::default(),
+        }
+    }
+
+    /// The whole request.
+    pub fn request(&mut self) -> Result<(), Refusal> {
+        let request = self.signal.request();
+        let prepared = if self.signal == Signal::Profiles { self.prepare_profiles() } else { Ok(()) };
+        match prepared.and_then(|()| self.fields(request.id, 0, self.buf.len())) {
+            Ok(()) => Ok(()),
+            Err(Stop::Refuse(refusal)) => Err(refusal),
+            // Outside everything that can be dropped: nothing may leave.
+            Err(Stop::Drop(rule)) => {
+                self.w.edits.clear();
+                self.w.edits.delete(0, self.buf.len());
+                self.w.counts.rule(rule);
+                self.dropped = self.records;
+                Ok(())
+            }
+        }
+    }
+
+    /// The text that is all of the buffer.
+    pub fn lone_text(&mut self, part: Part) -> Option<Vec<u8>> {
+        let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+        match self.text(0, self.buf.len(), plan, part, Identity::None) {
+            Ok(Outcome::Staged) => {
+                let mut out = Vec::new();
+                self.w.edits.render_staged(0, self.buf, 0, self.buf.len(), &mut out);
+                self.w.edits.unstage();
+                Some(out)
+            }
+            Ok(Outcome::Untouched) => Some(self.buf.to_vec()),
+            Ok(Outcome::Removed) => None,
+            Err(Stop::Refuse(_)) => None,
+            Err(Stop::Drop(rule)) => {
+                self.w.counts.rule(rule);
+                None
+            }
+        }
+    }
+
+    /// The fields of a message, whose content is `pos..end`.
+    pub fn fields(&mut self, message: u8, mut pos: usize, end: usize) -> Result<(), Stop> {
+        let row = dispatch::row(message);
+        let mut previous_key = u32::MAX;
+        while pos < end {
+            let step = row.get(usize::from(self.buf[pos])).copied().unwrap_or(Step::Other);
+            if step == Step::Other {
+                pos = self.other(message, pos, end, &mut previous_key)?;
+            } else {
+                pos = self.field(step, message, pos, pos + 1, end, &mut previous_key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One field: its tag stands at `start`, its value or length at `pos`. Returns where the next field begins.
+    #[inline(always)]
+    fn field(
+        &mut self,
+        step: Step,
+        message: u8,
+        start: usize,
+        pos: usize,
+        end: usize,
+        previous_key: &mut u32,
+    ) -> Result<usize, Stop> {
+        match step {
+            Step::Varint => Ok(read::varint(self.buf, pos, end)?.1),
+            Step::Fixed64 => Ok(read::fixed(pos, 8, end)?),
+            Step::Fixed32 => Ok(read::fixed(pos, 4, end)?),
+            Step::Attributes(part) => {
+                let (value, stop) = read::length(self.buf, pos, end)?;
+                *previous_key = self.attribute(part, *previous_key, start, pos, value, stop)?;
+                Ok(stop)
+            }
+            Step::Text(part) => {
+                let (value, stop) = read::length(self.buf, pos, end)?;
+                self.text_field(part, start, pos, value, stop)?;
+                Ok(stop)
+            }
+            Step::Message(child) => {
+                let (value, stop) = read::length(self.buf, pos, end)?;
+                self.message(child, message, start, pos, value, stop)?;
+                Ok(stop)
+            }
+            Step::Id(len) => {
+                let (value, stop) = read::length(self.buf, pos, end)?;
+                self.id_field(len, pos, value, stop)?;
+                Ok(stop)
+            }
+            Step::Bytes(part) => {
+                let (value, stop) = read::length(self.buf, pos, end)?;
+                self.bytes_field(part, start, pos, value, stop)?;
+                Ok(stop)
+            }
+            Step::Packed(wire_type) => {
+                let (value, stop) = read::length(self.buf, pos, end)?;
+                read::packed(self.buf, wire_type, value, stop)?;
+                Ok(stop)
+            }
+            Step::StringIndex => {
+                let next = read::varint(self.buf, pos, end)?.1;
+                if self.signal != Signal::Profiles {
+                    // No dictionary to look in: an index means nothing here.
+                    self.w.edits.delete(start, next);
+                }
+                Ok(next)
+            }
+            Step::Other => unreachable!("looked up in the schema by the caller"),
+        }
+    }
+
+    /// A field that the dispatch table does not know: with a long tag, unknown, or malformed.
+    #[cold]
+    #[inline(never)]
+    fn other(&mut self, message: u8, pos: usize, end: usize, previous_key: &mut u32) -> Result<usize, Stop> {
+        let description = MESSAGES[usize::from(message)];
+        let (tag, value) = read::tag(self.buf, pos, end)?;
+        match description.field(tag.number) {
+            Some(field) => match dispatch::step(field, tag.wire_type) {
+                Some(step) => self.field(step, message, pos, value, end, previous_key),
+                None => Err(malformed("wrong_wire_type")),
+            },
+            None => {
+                let next = read::skip(self.buf, tag.wire_type, value, end)?;
+                self.unknown(description, tag.number, pos, next);
+                Ok(next)
+            }
+        }
+    }
+
+    /// A field that the schema does not know goes: some parsers keep and re-emit such.
+    pub fn unknown(&mut self, message: &'static Message, number: u32, start: usize, end: usize) {
+        self.w.edits.delete(start, end);
+        self.w.counts.unknown_field(message.name, number);
+    }
+
+    /// A nested message, by what it is to the filter.
+    #[inline]
+    fn message(
+        &mut self,
+        child: u8,
+        parent: u8,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        let role = ROLES[usize::from(child)];
+        if role == Role::Plain {
+            return self.inside(prefix, content, end, |walk| walk.fields(child, content, end));
+        }
+        self.special(role, child, parent, start, prefix, content, end)
+    }
+
+    #[allow(clippy::too_many_arguments)] // a field's place, in one call
+    fn special(
+        &mut self,
+        role: Role,
+        child: u8,
+        parent: u8,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        match role {
+            Role::ResourceEnvelope => self.droppable(child, start, prefix, content, end, |walk| {
+                walk.look_ahead_at_resource(child, content, end)?;
+                walk.fields(child, content, end)
+            }),
+            Role::ScopeEnvelope => self.droppable(child, start, prefix, content, end, |walk| {
+                walk.look_ahead_at_scope(child, content, end)?;
+                walk.fields(child, content, end)
+            }),
+            Role::Metric => self.droppable(child, start, prefix, content, end, |walk| walk.fields(child, content, end)),
+            Role::Record | Role::DataPoint => {
+                self.records += 1;
+                self.droppable(child, start, prefix, content, end, |walk| walk.record(child, role, content, end))
+            }
+            Role::Source => self.inside(prefix, content, end, |walk| {
+                walk.fields(child, content, end)?;
+                walk.tell_series_apart(child, end);
+                Ok(())
+            }),
+            Role::EntityRef => self.entity_ref(start, prefix, content, end),
+            Role::Dictionary => self.inside(prefix, content, end, |walk| walk.dictionary(content, end)),
+            Role::Value => {
+                let part = if parent == schema::LOG_RECORD.id { Part::Body } else { Part::RecordAttributes };
+                let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+                self.body(part, plan, start, prefix, content, end)
+            }
+            Role::Plain => unreachable!("handled by the caller"),
+        }
+    }
+
+    /// A log record, span, profile or data point.
+    fn record(&mut self, message: u8, role: Role, content: usize, end: usize) -> Result<(), Stop> {
+        if self.looks.record {
+            self.look_ahead_at_record(message, content, end)?;
+        }
+        if let Some(treatment) = self.policy.record(self.signal, self.active) {
+            return Err(Stop::Drop(self.policy.treatment(treatment).rule));
+        }
+        self.fields(message, content, end)?;
+        if role == Role::DataPoint {
+            self.tell_series_apart(message, end);
+        }
+        self.active = self.scope;
+        Ok(())
+    }
+
+    /// Goes into a message: `each` walks it.
+    #[inline]
+    pub fn inside(
+        &mut self,
+        prefix: usize,
+        content: usize,
+        end: usize,
+        each: impl FnOnce(&mut Self) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(malformed("too_deep"));
+        }
+        self.w.edits.open(prefix, content, end);
+        each(self)?;
+        self.w.edits.close();
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Goes into a message that a rule may drop as a whole.
+    #[inline]
+    fn droppable(
+        &mut self,
+        message: u8,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+        each: impl FnOnce(&mut Self) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let (mark, depth, records, dropped) = (self.w.edits.mark(), self.depth, self.records, self.dropped);
+        match self.inside(prefix, content, end, each) {
+            Err(Stop::Drop(rule)) => {
+                self.w.edits.roll_back(mark);
+                self.w.edits.delete(start, end);
+                self.w.counts.rule(rule);
+                self.w.identity.clear();
+                self.depth = depth;
+                self.active = self.scope;
+                let own = u64::from(matches!(ROLES[usize::from(message)], Role::Record | Role::DataPoint));
+                let below = count_records(self.buf, message, content, end);
+                self.records = records + below;
+                self.dropped = dropped + own + below;
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// A text that stands under no key.
+    fn text_field(&mut self, part: Part, start: usize, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
+        if content == end {
+            return Ok(());
+        }
+        let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+        let identity = identity::of_text(self.signal, part);
+        match self.text(content, end, plan, part, identity)? {
+            Outcome::Untouched => {}
+            Outcome::Staged => self.place_in_frame(prefix, content, end),
+            Outcome::Removed => self.w.edits.delete(start, end),
+        }
+        Ok(())
+    }
+
+    /// Puts what was staged for a text into the message, the text's length mended.
+    pub fn place_in_frame(&mut self, prefix: usize, content: usize, end: usize) {
+        self.w.edits.open(prefix, content, end);
+        self.w.edits.place();
+        self.w.edits.close();
+    }
+
+    /// Bytes under no key: a profile's original payload. It is some other format, which is not searched.
+    fn bytes_field(&mut self, part: Part, start: usize, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
+        if content == end {
+            return Ok(());
+        }
+        let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+        if part == Part::OriginalPayload && !kept_whole(plan) {
+            self.w.edits.delete(start, end);
+            self.w.counts.fail_closed("original_payload");
+            return Ok(());
+        }
+        match self.bytes(content, end, plan, part, Identity::None)? {
+            Outcome::Untouched => {}
+            Outcome::Staged => self.place_in_frame(prefix, content, end),
+            Outcome::Removed => self.w.edits.delete(start, end),
+        }
+        Ok(())
+    }
+
+    /// A trace, span or profile id: random bytes. One that reads as text is somebody's text, and is searched; what is found
+    /// makes an id of as many bytes that depends on all of the old one.
+    fn id_field(&mut self, len: u8, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
+        let _ = prefix;
+        match end - content {
+            0 => return Ok(()),
+            found if found != usize::from(len) => return Err(malformed("bad_id")),
+            _ => {}
+        }
+        let id = &self.buf[content..end];
+        if !id.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+            return Ok(());
+        }
+        let plan = self.w.keys.plan(self.policy, self.signal, Part::Ids, self.active);
+        match self.bytes(content, end, plan, Part::Ids, Identity::None)? {
+            Outcome::Untouched => {}
+            Outcome::Staged | Outcome::Removed => {
+                self.w.edits.unstage();
+                self.w.scratch.clear();
+                self.engine.pseudonyms().series(&mut [b"id".as_slice(), id].into_iter(), &mut self.w.scratch);
+                let token = &self.w.scratch[self.w.scratch.len() - usize::from(len)..];
+                self.w.edits.replace(content, end, token);
+            }
+        }
+        Ok(())
+    }
+
+    /// An entity reference names attributes of its resource by key. Where such an attribute is removed, a reference by it
+    /// would dangle, so it goes too.
+    fn entity_ref(&mut self, start: usize, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
+        for field in read::fields(self.buf, content, end) {
+            let field = field?;
+            if field.tag.number == 3 && self.is_removed_key(&field) {
+                self.w.edits.delete(start, end);
+                return Ok(());
+            }
+        }
+        self.inside(prefix, content, end, |walk| {
+            let mut pos = content;
+            while pos < end {
+                let field = read::field(walk.buf, pos, end)?;
+                if field.tag.number == 4 && walk.is_removed_key(&field) {
+                    walk.w.edits.delete(field.start, field.end);
+                    pos = field.end;
+                } else {
+                    let step = schema::ENTITY_REF
+                        .field(field.tag.number)
+                        .map(|known| dispatch::step(known, field.tag.wire_type).ok_or(malformed("wrong_wire_type")));
+                    match step {
+                        Some(step) => {
+                            let mut previous = u32::MAX;
+                            let (id, at) = (schema::ENTITY_REF.id, field.prefix);
+                            pos = walk.field(step?, id, field.start, at, end, &mut previous)?;
+                        }
+                        None => {
+                            walk.unknown(&schema::ENTITY_REF, field.tag.number, field.start, field.end);
+                            pos = field.end;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether the policy removes the resource attribute that a field of an entity reference names.
+    fn is_removed_key(&mut self, field: &Field) -> bool {
+        let Ok(key) = std::str::from_utf8(&self.buf[field.value..field.end]) else { return false };
+        let plan = self.policy.plan(self.signal, Part::ResourceAttributes, Some(key), self.active);
+        plan.whole.is_some_and(|whole| whole.action >= Action::Stay)
+    }
+
+    /// Whose conditions hold below a scope.
+    pub fn enter_scope(&mut self, scope: Active) {
+        self.scope = self.resource.and(scope);
+        self.active = self.scope;
+    }
+}
+
+/// Whether the policy says in so many words that a field is kept as it is.
+fn kept_whole(plan: Plan) -> bool {
+    plan.whole.is_some_and(|whole| whole.action == Action::Keep)
+}
+
+/// The records below a message that is dropped, as far as it can be read.
+fn count_records(buf: &[u8], message: u8, content: usize, end: usize) -> u64 {
+    let description = MESSAGES[usize::from(message)];
+    let mut count = 0;
+    for field in read::fields(buf, content, end).map_while(Result::ok) {
+        if let Some(Kind::Message(child)) = description.field(field.tag.number).map(|known| known.kind)
+            && field.tag.wire_type == 2
+        {
+            count += match ROLES[usize::from(child.id)] {
+                Role::Record | Role::DataPoint => 1,
+                Role::ScopeEnvelope | Role::Metric => count_records(buf, child.id, field.value, field.end),
+                Role::Plain if description.id == schema::METRIC.id => {
+                    count_records(buf, child.id, field.value, field.end)
+                }
+                _ => 0,
+            };
+        }
+    }
+    count
+}

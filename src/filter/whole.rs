@@ -1,0 +1,132 @@
+//! Values that their key decides, whatever stands in them.
+
+use crate::detect::{Context, Entity, Writing};
+use crate::otlp::Part;
+use crate::policy::{Action, Plan, Treatment, Whole};
+use crate::pseudonym::{Recipe, Value};
+use crate::wire::edit::put_field;
+
+use super::identity::Identity;
+use super::shape::{self, Shaped};
+use super::text::{Outcome, place_of};
+use super::treat::{Piece, Raw};
+use super::walk::{Stop, Walk};
+
+impl<'a> Walk<'a> {
+    /// A text or bytes value.
+    pub fn whole(
+        &mut self,
+        start: usize,
+        end: usize,
+        plan: Plan,
+        whole: Whole,
+        part: Part,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        let buf = self.buf;
+        if let Some(inside) = self.stricter_inside(buf, start, end, plan, whole, part) {
+            self.w.counts.rule(inside.rule);
+            return match inside.action {
+                Action::DropRecord => Err(Stop::Drop(inside.rule)),
+                Action::Stay => Ok(Outcome::Removed),
+                _ => {
+                    self.w.identity.add(identity);
+                    let (kind, pseudonyms) = (inside.kind, self.engine.pseudonyms());
+                    self.w
+                        .edits
+                        .stage(start, end, |out| pseudonyms.write(kind, &Recipe::Redacted, Value::Text(b""), out));
+                    Ok(Outcome::Staged)
+                }
+            };
+        }
+        self.treat_whole(&buf[start..end], &Raw::Same, start, whole, identity)
+    }
+
+    /// Treats a value by what it turns out to be. It begins at `at` of the buffer that `raw` speaks of.
+    pub fn treat_whole(
+        &mut self,
+        text: &[u8],
+        raw: &Raw<'_>,
+        at: usize,
+        whole: Whole,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        let all = Shaped { start: 0, end: text.len(), entity: Entity::User, address: 0 };
+        if text.is_empty() && whole.action < Action::Stay {
+            return Ok(Outcome::Untouched);
+        }
+        let shapes = shape::shapes(text);
+        // What is no identifier as a whole is treated as one thing. So is what is hidden: with its port and neighbours.
+        let piece = |shaped: &Shaped| Piece {
+            text: &text[shaped.start..shaped.end],
+            raw: raw.of(at + shaped.start, at + shaped.end),
+            entity: shaped.entity,
+            writing: Writing::Plain,
+            address: shaped.address,
+            rest: false,
+        };
+        let Some(first) = shapes.iter().next() else { return self.treat(&piece(&all), whole.other, identity) };
+        if whole.action >= Action::Redact {
+            let kept = whole.action == Action::Redact && shapes.iter().all(|shaped| self.keeps(&piece(shaped)));
+            return if kept {
+                Ok(Outcome::Untouched)
+            } else {
+                self.treat(&piece(&all), whole.of(first.entity), identity)
+            };
+        }
+        let mut outcome = Outcome::Untouched;
+        for shaped in shapes.iter() {
+            outcome = outcome.or(self.treat(&piece(shaped), whole.of(shaped.entity), identity)?);
+        }
+        Ok(outcome)
+    }
+
+    /// A truth value or number, written as text; the field at `start..end` becomes a text field of the same message.
+    pub fn whole_scalar(&mut self, text: &[u8], whole: Whole, start: usize, end: usize) -> Result<Outcome, Stop> {
+        let treatment = self.policy.treatment(whole.other);
+        match treatment.action {
+            Action::Keep => Ok(Outcome::Untouched),
+            Action::DropRecord => Err(Stop::Drop(treatment.rule)),
+            Action::Stay => {
+                self.w.counts.rule(treatment.rule);
+                Ok(Outcome::Removed)
+            }
+            _ => {
+                let mut token = Vec::new();
+                let value = Value::Text(text);
+                self.engine.pseudonyms().write(treatment.kind, &treatment.recipe, value, &mut token);
+                let mut field = Vec::new();
+                put_field(&mut field, 1, &token);
+                self.w.counts.rule(treatment.rule);
+                self.w.edits.replace(start, end, &field);
+                Ok(Outcome::Staged)
+            }
+        }
+    }
+
+    /// The strictest treatment of what a search inside a value finds, if it is stricter than what the value gets as a whole:
+    /// a credential in a value that is only masked, or anything that makes the field or the record go.
+    pub fn stricter_inside(
+        &mut self,
+        buf: &[u8],
+        start: usize,
+        end: usize,
+        plan: Plan,
+        whole: Whole,
+        part: Part,
+    ) -> Option<&'a Treatment> {
+        // A token of the whole value hides whatever stands inside.
+        let enough = if whole.action == Action::Pseudonymise { Action::Redact } else { whole.action };
+        if self.policy.strictest(plan.text) <= enough {
+            return None;
+        }
+        let text_plan = self.policy.text_plan(plan.text);
+        self.w.found.spans.clear();
+        let context = Context { wanted: text_plan.wanted, known: None, place: place_of(part) };
+        let _ = self.policy.detector().find(buf, start, end, &context, &mut self.w.found);
+        let policy = self.policy;
+        let treatments = self.w.found.spans.iter().filter_map(|span| text_plan.treatment(span.entity));
+        let strictest = treatments.map(|id| policy.treatment(id)).max_by_key(|treatment| treatment.action);
+        strictest.filter(|treatment| treatment.action > enough)
+    }
+}

@@ -1,0 +1,106 @@
+//! The schema, folded so that a walk decides by one load on a tag's byte what to do.
+//!
+//! Fields 1 to 15 have tags of one byte, which hold the wire type too: a known field with a wire type that it cannot have
+//! is [`Step::Other`], like every unknown field and every longer tag. What is `Other` is looked up in the schema proper.
+
+use super::Part;
+use super::schema::{Field, Kind, MESSAGES, Message};
+
+/// What a walk does with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Look in the schema.
+    Other,
+    Varint,
+    Fixed64,
+    Fixed32,
+    /// Numbers of that wire type, one after the other.
+    Packed(u8),
+    /// An index into a profile's string table.
+    StringIndex,
+    Text(Part),
+    Bytes(Part),
+    /// An identifier of so many bytes.
+    Id(u8),
+    Attributes(Part),
+    /// A message, by its id.
+    Message(u8),
+}
+
+/// Tags of one byte.
+const TAGS: usize = 128;
+
+static ROWS: [[Step; TAGS]; MESSAGES.len()] = rows();
+
+/// The steps of a message's one-byte tags.
+#[inline]
+pub fn row(message: u8) -> &'static [Step; TAGS] {
+    &ROWS[usize::from(message)]
+}
+
+/// What to do with a field of that wire type; `None` if the field cannot have it.
+pub const fn step(field: &Field, wire_type: u8) -> Option<Step> {
+    match (field.kind.scalar_wire_type(), wire_type) {
+        (Some(own), 2) if field.repeated => Some(Step::Packed(own)),
+        (Some(own), _) if own != wire_type => None,
+        (Some(0), _) => Some(if matches!(field.kind, Kind::StringIndex) { Step::StringIndex } else { Step::Varint }),
+        (Some(1), _) => Some(Step::Fixed64),
+        (Some(_), _) => Some(Step::Fixed32),
+        (None, 2) => Some(match field.kind {
+            Kind::String(part) => Step::Text(part),
+            Kind::Bytes(part) => Step::Bytes(part),
+            Kind::Id(len) => Step::Id(len),
+            Kind::Attributes(part) => Step::Attributes(part),
+            Kind::Message(message) => Step::Message(message.id),
+            _ => return None,
+        }),
+        (None, _) => None,
+    }
+}
+
+const fn rows() -> [[Step; TAGS]; MESSAGES.len()] {
+    let mut rows = [[Step::Other; TAGS]; MESSAGES.len()];
+    let mut id = 0;
+    while id < MESSAGES.len() {
+        let message: &Message = MESSAGES[id];
+        let mut index = 0;
+        while index < message.fields.len() {
+            let field = &message.fields[index];
+            let mut wire_type = 0;
+            while field.number < 16 && wire_type < 6 {
+                if let Some(step) = step(field, wire_type) {
+                    rows[id][(field.number as usize) << 3 | wire_type as usize] = step;
+                }
+                wire_type += 1;
+            }
+            index += 1;
+        }
+        id += 1;
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_byte_does_what_the_schema_says() {
+        for message in MESSAGES {
+            for tag in 0..TAGS as u8 {
+                let (number, wire_type) = (u32::from(tag >> 3), tag & 7);
+                let known = message.field(number).filter(|_| number > 0).and_then(|field| step(field, wire_type));
+                assert_eq!(row(message.id)[usize::from(tag)], known.unwrap_or(Step::Other), "{} {tag}", message.name);
+            }
+        }
+    }
+
+    #[test]
+    fn groups_and_reserved_wire_types_have_no_step() {
+        for message in MESSAGES {
+            for (tag, step) in row(message.id).iter().enumerate() {
+                assert!(!matches!(tag & 7, 3 | 4 | 6 | 7) || *step == Step::Other);
+            }
+        }
+    }
+}
