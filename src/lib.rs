@@ -17,6 +17,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod detect;
 pub mod filter;
 pub mod grpc;

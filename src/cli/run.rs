@@ -55,7 +55,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     observe::start_log(args.log);
     let config = configure(&args)?;
     let running = start(&config)?;
-    announce(&running, &config);
+    announce(&running);
     if let Some(path) = &args.ports_file {
         write_ports(path, &running).map_err(|error| Failure::file(path, &error))?;
     }
@@ -92,20 +92,17 @@ fn configure(args: &Args) -> Result<Config, Failure> {
 }
 
 /// One line that machines can read too, and a loud one where keys are thrown away.
-fn announce(running: &Running, config: &Config) {
-    let destination = match &config.destination {
-        Destination::Stdout => "stdout".to_owned(),
-        Destination::Grpc(grpc) => grpc.endpoint.to_string(),
-    };
+fn announce(running: &Running) {
     let state = running.state();
-    let pseudonyms = state.loaded();
-    let pseudonyms = pseudonyms.engine.pseudonyms();
+    let loaded = state.loaded();
+    let pseudonyms = loaded.engine.pseudonyms();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %running.listen,
         admin = running.admin.map(tracing::field::display),
-        destination,
-        recipient = config.recipient(),
+        destination = state.destination(),
+        recipient = state.recipient(),
+        policy = loaded.engine.policy().digest(),
         epoch = pseudonyms.epoch(),
         key = pseudonyms.check_value(),
         "listening"

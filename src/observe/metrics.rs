@@ -107,6 +107,13 @@ impl Drop for InFlight<'_> {
     }
 }
 
+impl Family {
+    /// With its unit, as Prometheus has it, but without a counter's `_total`.
+    pub fn full_name(&self) -> String {
+        self.unit.map_or_else(|| self.name.to_owned(), |unit| format!("{}_{unit}", self.name))
+    }
+}
+
 impl Metrics {
     /// A request came in whole.
     pub fn received(&self, signal: Signal, bytes: usize) {
@@ -236,7 +243,6 @@ impl Metrics {
                 Signal::ALL.map(|signal| sample(&[("signal", signal.name())], read(&self.signals[signal as usize])));
             Family { name, unit, help, kind: Kind::Counter, samples: samples.into() }
         };
-        let integer = |counter: &AtomicU64| Value::Integer(counter.load(Relaxed));
         let mut answered = Vec::new();
         let mut durations = Vec::new();
         for signal in Signal::ALL {
@@ -249,7 +255,6 @@ impl Metrics {
             }
             durations.push(sample(&[("signal", signal.name())], duration(per_signal)));
         }
-        let _ = integer;
         vec![
             family("privet_requests", "Export calls answered, by status.", Kind::Counter, answered),
             Family {

@@ -4,8 +4,10 @@
 //! Metrics (atomics) ─▶ families ─▶ Prometheus text │ OTLP │ control API
 //! ```
 
+pub mod admin;
 mod log;
 mod metrics;
+mod prometheus;
 
 pub use log::start_log;
 pub use metrics::{Family, InFlight, Kind, Metrics, RuleCounters, Sample, Value};

@@ -10,7 +10,7 @@ use super::start::StartError;
 use crate::config::{Config, Destination};
 use crate::filter::Engine;
 use crate::grpc::Code;
-use crate::observe::{Metrics, RuleCounters};
+use crate::observe::{Family, Metrics, RuleCounters};
 use crate::policy::Policy;
 use crate::pseudonym::{Keyring, Pseudonyms};
 use crate::receive::Budget;
@@ -82,6 +82,21 @@ impl State {
 
     pub fn loaded(&self) -> Guard<Arc<Loaded>> {
         self.loaded.load()
+    }
+
+    /// Who receives the data.
+    pub fn recipient(&self) -> &str {
+        &self.sources.recipient
+    }
+
+    /// Where it goes: a URL, or `stdout`.
+    pub fn destination(&self) -> String {
+        self.target.as_ref().map_or_else(|| "stdout".to_owned(), |target| target.endpoint().to_string())
+    }
+
+    /// All metrics as they stand now.
+    pub fn families(&self) -> Vec<Family> {
+        self.metrics.families(self.budget.used())
     }
 
     /// Whether tokens are made with a throw-away key.

@@ -14,6 +14,7 @@ use super::loaded::State;
 use super::pipeline::Pipeline;
 use super::worker::{self, Worker};
 use crate::config::{Config, Destination};
+use crate::observe;
 use crate::policy::Diagnostics;
 use crate::pseudonym::{KeyringError, PseudonymsError};
 use crate::receive::Context;
@@ -86,7 +87,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     }
     drop(working);
     let main = Main { state: Arc::clone(&state), workers, patience: config.drain, most: config.limits.connections };
-    let main = main.spawn(listener, draining, stop, gone).map_err(StartError::Thread)?;
+    let main = main.spawn((listener, listen), admin, draining, stop, gone).map_err(StartError::Thread)?;
     Ok(Running { listen, admin: admin_address, state, drain, main: Some(main) })
 }
 
@@ -124,14 +125,15 @@ struct Main {
 impl Main {
     fn spawn(
         self,
-        listener: TcpListener,
+        listener: (TcpListener, SocketAddr),
+        admin: Option<TcpListener>,
         draining: watch::Receiver<bool>,
         stop: watch::Sender<bool>,
         gone: mpsc::Receiver<()>,
     ) -> io::Result<JoinHandle<Drained>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("main-loop".into()).spawn(move || {
-            let drained = runtime.block_on(self.run(listener, draining, stop, gone));
+            let drained = runtime.block_on(self.run(listener, admin, draining, stop, gone));
             runtime.shutdown_background();
             drained
         })
@@ -139,19 +141,24 @@ impl Main {
 
     async fn run(
         self,
-        listener: TcpListener,
+        (listener, listen): (TcpListener, SocketAddr),
+        admin: Option<TcpListener>,
         mut draining: watch::Receiver<bool>,
         stop: watch::Sender<bool>,
         mut gone: mpsc::Receiver<()>,
     ) -> Drained {
-        let looking = tokio::spawn(look_after(Arc::clone(&self.state)));
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(look_after(Arc::clone(&self.state)));
+        if let Some(admin) = admin {
+            tasks.spawn(observe::admin::serve(admin, Arc::clone(&self.state), listen, draining.clone()));
+        }
         tokio::select! {
             () = self.accept(listener) => {}
             _ = draining.wait_for(|draining| *draining) => {}
         }
         let drained = timeout(self.patience, gone.recv()).await.is_ok();
         stop.send_replace(true);
-        looking.abort();
+        tasks.abort_all();
         for worker in self.workers {
             // A worker's panic has been told by the panic hook.
             let _ = worker.thread.join();

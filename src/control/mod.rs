@@ -1,0 +1,102 @@
+//! `privet.control.v1`: what an operator may ask a running Privet. Served on the admin port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use crate::observe::{Family, Kind, Value};
+use crate::run::State;
+
+pub mod v1 {
+    //! The generated messages, service and client.
+    #![allow(clippy::pedantic, missing_docs)]
+    tonic::include_proto!("privet.control.v1");
+}
+
+/// The API's descriptors, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/control.bin"));
+
+/// The service.
+pub struct Control {
+    pub state: Arc<State>,
+    pub listen: SocketAddr,
+    pub draining: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl v1::control_server::Control for Control {
+    async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let loaded = self.state.loaded();
+        let (policy, pseudonyms) = (loaded.engine.policy(), loaded.engine.pseudonyms());
+        let rules = policy.rules().iter().map(|rule| v1::Rule {
+            name: rule.name.clone(),
+            action: rule.action.name().to_owned(),
+            file: rule.file.clone(),
+            line: u32::try_from(rule.line).unwrap_or(u32::MAX),
+        });
+        Ok(Response::new(v1::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            listen: self.listen.to_string(),
+            policy: Some(v1::Policy {
+                name: policy.name().to_owned(),
+                digest: policy.digest().to_owned(),
+                rules: rules.collect(),
+                warnings: u32::try_from(policy.warnings().items.len()).unwrap_or(u32::MAX),
+            }),
+            key: Some(v1::Key {
+                recipient: self.state.recipient().to_owned(),
+                epoch: pseudonyms.epoch(),
+                check_value: pseudonyms.check_value(),
+                throw_away: self.state.key_is_throw_away(),
+            }),
+            destination: Some(v1::Destination {
+                address: self.state.destination(),
+                connections: u32::try_from(self.state.metrics.destination_connections()).unwrap_or(0),
+            }),
+            reload_error: self.state.reload_error().unwrap_or_default(),
+            draining: *self.draining.borrow(),
+        }))
+    }
+
+    async fn get_counters(
+        &self,
+        _: Request<v1::GetCountersRequest>,
+    ) -> Result<Response<v1::GetCountersResponse>, Status> {
+        let counters = self.state.families().into_iter().flat_map(counters).collect();
+        Ok(Response::new(v1::GetCountersResponse { counters }))
+    }
+
+    async fn reload(&self, _: Request<v1::ReloadRequest>) -> Result<Response<v1::ReloadResponse>, Status> {
+        let state = Arc::clone(&self.state);
+        // Reading and compiling may take a while, and the admin port must go on answering.
+        let outcome = tokio::task::spawn_blocking(move || state.reload()).await;
+        match outcome {
+            Ok(Ok(())) => {
+                let policy_digest = self.state.loaded().engine.policy().digest().to_owned();
+                Ok(Response::new(v1::ReloadResponse { policy_digest }))
+            }
+            Ok(Err(error)) => Err(Status::failed_precondition(error.to_string())),
+            Err(_) => Err(Status::internal("reloading failed")),
+        }
+    }
+}
+
+/// A family as single numbers; a histogram is its sum and its count.
+fn counters(family: Family) -> impl Iterator<Item = v1::Counter> {
+    let name = family.full_name();
+    family.samples.into_iter().flat_map(move |sample| {
+        let labels: std::collections::HashMap<String, String> =
+            sample.labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let counter =
+            |suffix: &str, value| v1::Counter { name: format!("{name}{suffix}"), labels: labels.clone(), value };
+        match sample.value {
+            Value::Integer(value) => {
+                vec![counter(if family.kind == Kind::Counter { "_total" } else { "" }, value as f64)]
+            }
+            Value::Float(value) => vec![counter(if family.kind == Kind::Counter { "_total" } else { "" }, value)],
+            Value::Histogram { sum, count, .. } => vec![counter("_sum", sum), counter("_count", count as f64)],
+        }
+    })
+}
