@@ -1,5 +1,7 @@
 //! What the operator decides: where to listen, where to send, with which keys, within which limits.
 
+mod file;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;

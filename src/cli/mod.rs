@@ -8,6 +8,7 @@ pub mod check;
 pub mod demo;
 mod failure;
 pub mod filter;
+pub mod health;
 pub mod keys;
 pub mod run;
 
@@ -46,6 +47,8 @@ enum Command {
     Filter(filter::Args),
     Check(check::Args),
     Keys(keys::Args),
+    /// Ask a running sidecar whether it is ready
+    Health(health::Args),
     /// Print the completion script of a shell
     Completions {
         shell: clap_complete::Shell,
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Filter(args) => filter::run(args),
         Command::Check(args) => check::run(args),
         Command::Keys(args) => keys::run(args),
+        Command::Health(args) => health::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "privet", &mut script);

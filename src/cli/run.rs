@@ -16,6 +16,9 @@ use crate::run::{Running, StartError, start};
 /// Run the sidecar
 #[derive(clap::Args)]
 pub struct Args {
+    /// Configuration file (privet.yaml); what is given here beside it comes first
+    #[arg(long, value_name = "FILE", env = "PRIVET_CONFIG")]
+    config: Option<PathBuf>,
     /// Policy files, which together say what may leave; the built-in base policy if none
     #[arg(long, value_name = "FILE", env = "PRIVET_POLICY", value_delimiter = ',')]
     policy: Vec<PathBuf>,
@@ -45,6 +48,9 @@ pub struct Args {
     ports_file: Option<PathBuf>,
 }
 
+/// How long the last export of own telemetry may take.
+const LAST_EXPORT: std::time::Duration = std::time::Duration::from_secs(2);
+
 #[derive(Clone, Copy, Debug)]
 enum Admin {
     At(SocketAddr),
@@ -55,14 +61,24 @@ pub fn run(args: Args) -> Result<(), Failure> {
     observe::start_log(args.log);
     let config = configure(&args)?;
     let running = start(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let telemetry = {
+        let _within = runtime.enter();
+        let started = observe::start_telemetry(running.state(), running.listen);
+        started.map_err(|error| Failure::new(Exit::Config, error))?
+    };
     announce(&running);
     if let Some(path) = &args.ports_file {
         write_ports(path, &running).map_err(|error| Failure::file(path, &error))?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(until_told(&running))?;
     tracing::info!(seconds = config.drain.as_secs(), "stopping: calls are answered, nothing new is taken");
     let drained = running.join();
+    if let Some(telemetry) = telemetry {
+        // The last export needs the runtime, so it cannot wait on this thread.
+        let last = runtime.spawn_blocking(move || telemetry.shutdown_with_timeout(LAST_EXPORT));
+        let _ = runtime.block_on(last);
+    }
     if drained {
         tracing::info!("stopped")
     } else {
@@ -72,7 +88,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn configure(args: &Args) -> Result<Config, Failure> {
-    let mut config = Config::default();
+    let mut config = match &args.config {
+        Some(path) => Config::load(path).map_err(|wrong| {
+            Failure::new(if wrong.is_missing_input() { Exit::NoInput } else { Exit::Config }, wrong)
+        })?,
+        None => Config::default(),
+    };
     if !args.policy.is_empty() {
         config.policies.clone_from(&args.policy);
     }

@@ -405,7 +405,7 @@ fn seconds(nanos: &AtomicU64) -> Value {
 
 fn duration(per_signal: &PerSignal) -> Value {
     let counts = per_signal.duration.each_ref().map(|bucket| bucket.load(Relaxed));
-    let bounds = BUCKETS.into_iter().chain([f64::MAX]);
+    let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
     Value::Histogram {
         sum: Duration::from_nanos(per_signal.duration_nanos.load(Relaxed)).as_secs_f64(),
         count: counts.iter().sum(),

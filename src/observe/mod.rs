@@ -7,7 +7,9 @@
 pub mod admin;
 mod log;
 mod metrics;
+mod otlp;
 mod prometheus;
 
 pub use log::start_log;
 pub use metrics::{Family, InFlight, Kind, Metrics, RuleCounters, Sample, Value};
+pub use otlp::{TelemetryError, start_telemetry};

@@ -20,10 +20,10 @@ mod decide;
 mod examples;
 mod join;
 mod pool;
-mod reader;
+pub(crate) mod reader;
 mod strictness;
 mod syntax;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;

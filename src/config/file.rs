@@ -1,0 +1,278 @@
+//! `privet.yaml`, read with the policy's machinery: every mistake at once, each with its place and what was meant.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Config, Destination};
+use crate::policy::reader::Reader;
+use crate::policy::yaml::{self, Node, Yaml};
+use crate::policy::{Code, Diagnostic, Diagnostics, Source};
+use crate::receive::Limits;
+use crate::send::{Grpc, Header, Tls};
+
+const ROOT: &[&str] =
+    &["listen", "admin", "destination", "recipient", "keyring", "policy", "threads", "timeout", "drain", "limits"];
+const DESTINATION: &[&str] = &["endpoint", "gzip", "keepalive", "headers", "tls"];
+const HEADER: &[&str] = &["name", "value", "file", "prefix"];
+const TLS: &[&str] = &["ca", "certificate", "key", "server_name", "min_version"];
+const LIMITS: &[&str] = &[
+    "message_bytes",
+    "decompressed_bytes",
+    "in_flight_bytes",
+    "streams",
+    "connections",
+    "header_bytes",
+    "arrival",
+    "idle",
+];
+
+/// Messages have 32-bit lengths on the wire.
+const MESSAGE: RangeInclusive<i64> = 1024..=1 << 30;
+
+impl Config {
+    /// Reads a configuration file. Paths in it start from the file's own folder.
+    pub fn load(path: &Path) -> Result<Config, Diagnostics> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Config::parse(&name, &text, path.parent().unwrap_or(Path::new(""))),
+            Err(error) => {
+                let unread = Diagnostic::error(Code::CannotRead, 0, 0..0, format!("cannot read {name}: {error}"));
+                Err(Diagnostics { sources: vec![Source { name, text: String::new() }], items: vec![unread] })
+            }
+        }
+    }
+
+    /// Reads a configuration's text; `name` stands for it in messages, `folder` is where its paths start.
+    pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Config, Diagnostics> {
+        let mut found = Vec::new();
+        let mut config = Config::default();
+        match yaml::parse(text) {
+            Ok(root) => {
+                let mut file = File { reader: Reader { file: 0, text, found: &mut found }, folder };
+                file.root(&root, &mut config);
+            }
+            Err(wrong) => {
+                let message = "this is not YAML that can be read";
+                found.push(Diagnostic::error(Code::NotYaml, 0, wrong.at, message).label(wrong.message));
+            }
+        }
+        let sources = vec![Source { name: name.to_owned(), text: text.to_owned() }];
+        if found.is_empty() { Ok(config) } else { Err(Diagnostics { sources, items: found }) }
+    }
+}
+
+struct File<'a> {
+    reader: Reader<'a>,
+    folder: &'a Path,
+}
+
+impl File<'_> {
+    fn root(&mut self, node: &Node, config: &mut Config) {
+        if matches!(node.value, Yaml::Null) {
+            return;
+        }
+        let Some(fields) = self.reader.fields(node, "privet.yaml", ROOT) else { return };
+        let each = |key| fields.get(key);
+        if let Some(listen) = each("listen").and_then(|node| self.parsed(node, "an address such as 127.0.0.1:4317")) {
+            config.listen = listen;
+        }
+        if let Some(node) = each("admin") {
+            if is_word(node, "off") {
+                config.admin = None;
+            } else if let Some(admin) = self.parsed(node, "an address such as 127.0.0.1:9464, or `off`") {
+                config.admin = Some(admin);
+            }
+        }
+        if let Some(destination) = each("destination").and_then(|node| self.destination(node)) {
+            config.destination = destination;
+        }
+        config.recipient = each("recipient").and_then(|node| self.reader.text(node)).map(|text| text.value);
+        config.keyring = each("keyring").and_then(|node| self.path(node));
+        if let Some(items) = each("policy").and_then(|node| self.reader.list(node)) {
+            config.policies = items.iter().filter_map(|item| self.path(item)).collect();
+        }
+        self.number(each("threads"), 1..=1024, &mut config.threads);
+        self.duration(each("timeout"), &mut config.timeout);
+        self.duration(each("drain"), &mut config.drain);
+        if let Some(node) = each("limits") {
+            self.limits(node, &mut config.limits);
+        }
+    }
+
+    fn destination(&mut self, node: &Node) -> Option<Destination> {
+        if is_word(node, "stdout") {
+            return Some(Destination::Stdout);
+        }
+        if let Yaml::Text(_) = node.value {
+            return self.endpoint(node).map(|endpoint| Destination::Grpc(Grpc::new(endpoint)));
+        }
+        let fields = self.reader.fields(node, "a destination", DESTINATION)?;
+        let Some(endpoint) = fields.get("endpoint") else {
+            self.reader.error(Code::MissingField, &node.at, "a destination needs an `endpoint`");
+            return None;
+        };
+        let mut grpc = Grpc::new(self.endpoint(endpoint)?);
+        grpc.gzip =
+            fields.get("gzip").and_then(|node| self.reader.number(node, 1..=9)).and_then(|level| level.try_into().ok());
+        self.duration(fields.get("keepalive"), &mut grpc.keepalive);
+        if let Some(items) = fields.get("headers").and_then(|node| self.reader.list(node)) {
+            grpc.headers = items.iter().filter_map(|item| self.header(item)).collect();
+        }
+        if let Some(tls) = fields.get("tls") {
+            grpc.tls = self.tls(tls)?;
+        }
+        Some(Destination::Grpc(grpc))
+    }
+
+    fn endpoint(&mut self, node: &Node) -> Option<crate::send::Endpoint> {
+        let text = self.reader.text(node)?.value;
+        text.parse().map_err(|error| self.wrong(node, &format!("{error}"))).ok()
+    }
+
+    fn header(&mut self, node: &Node) -> Option<Header> {
+        let fields = self.reader.fields(node, "a header", HEADER)?;
+        let mut text = |key| fields.get(key).and_then(|node| self.reader.text(node)).map(|text| text.value);
+        let (name, value, prefix) = (text("name"), text("value"), text("prefix"));
+        let file = fields.get("file").and_then(|node| self.path(node));
+        match (name, value, file) {
+            (Some(name), None, Some(file)) => {
+                Some(Header { name, prefix: prefix.unwrap_or_default(), file: Some(file) })
+            }
+            (Some(name), Some(value), None) if prefix.is_none() => Some(Header { name, prefix: value, file: None }),
+            _ => {
+                self.reader.error(Code::MissingField, &node.at, "a header has a `name`, and a `value` or a `file`");
+                None
+            }
+        }
+    }
+
+    fn tls(&mut self, node: &Node) -> Option<Tls> {
+        let fields = self.reader.fields(node, "tls", TLS)?;
+        let mut path = |key| fields.get(key).and_then(|node| self.path(node));
+        let (ca, certificate, key) = (path("ca"), path("certificate"), path("key"));
+        let server_name = fields.get("server_name").and_then(|node| self.reader.text(node)).map(|text| text.value);
+        let versions = [("1.2", true), ("1.3", false)];
+        let allow_tls12 = match fields.get("min_version") {
+            // Without quotes YAML takes it for a number.
+            Some(Node { value: Yaml::Float(version), .. }) if *version == 1.2 => true,
+            Some(Node { value: Yaml::Float(version), .. }) if *version == 1.3 => false,
+            Some(node) => self.reader.word(node, Code::OutOfRange, "TLS version", &versions)?,
+            None => false,
+        };
+        Some(Tls { ca, certificate, key, server_name, allow_tls12 })
+    }
+
+    fn limits(&mut self, node: &Node, limits: &mut Limits) {
+        let Some(fields) = self.reader.fields(node, "limits", LIMITS) else { return };
+        self.number(fields.get("message_bytes"), MESSAGE, &mut limits.message);
+        self.number(fields.get("decompressed_bytes"), MESSAGE, &mut limits.decompressed);
+        self.number(fields.get("in_flight_bytes"), 1 << 20..=1 << 40, &mut limits.in_flight);
+        self.number(fields.get("streams"), 1..=100_000, &mut limits.streams);
+        self.number(fields.get("connections"), 1..=1_000_000, &mut limits.connections);
+        self.number(fields.get("header_bytes"), 1024..=1 << 20, &mut limits.headers);
+        self.duration(fields.get("arrival"), &mut limits.arrival);
+        self.duration(fields.get("idle"), &mut limits.idle);
+    }
+
+    fn number<T: TryFrom<i64>>(&mut self, node: Option<&Node>, bounds: RangeInclusive<i64>, into: &mut T) {
+        let read = node.and_then(|node| self.reader.number(node, bounds)).and_then(|number| T::try_from(number).ok());
+        if let Some(value) = read {
+            *into = value;
+        }
+    }
+
+    fn duration(&mut self, node: Option<&Node>, into: &mut Duration) {
+        let Some(node) = node else { return };
+        let parsed = self
+            .reader
+            .text(node)
+            .and_then(|text| text.value.parse::<jiff::SignedDuration>().ok())
+            .and_then(|duration| Duration::try_from(duration).ok())
+            .filter(|duration| !duration.is_zero());
+        match parsed {
+            Some(duration) => *into = duration,
+            None => self.wrong(node, "a duration such as `10s` or `1m 30s`"),
+        }
+    }
+
+    fn parsed<T: FromStr>(&mut self, node: &Node, wanted: &str) -> Option<T> {
+        let text = self.reader.text(node)?.value;
+        text.parse().map_err(|_| self.wrong(node, wanted)).ok()
+    }
+
+    fn path(&mut self, node: &Node) -> Option<PathBuf> {
+        self.reader.text(node).map(|text| self.folder.join(text.value))
+    }
+
+    fn wrong(&mut self, node: &Node, wanted: &str) {
+        self.reader.error(Code::WrongType, &node.at, "this value cannot be used").label = format!("expected {wanted}");
+    }
+}
+
+fn is_word(node: &Node, word: &str) -> bool {
+    matches!(&node.value, Yaml::Text(text) if text == word)
+        || (word == "off" && matches!(node.value, Yaml::Bool(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse("privet.yaml", text, Path::new("/etc/privet")).map_err(|wrong| wrong.to_string())
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let config = parse(
+            "
+listen: 0.0.0.0:4317
+admin: off
+recipient: vendor
+keyring: keyring
+policy: [a.yaml, /b.yaml]
+threads: 4
+timeout: 15s
+drain: 1m 30s
+destination:
+  endpoint: https://otlp.vendor.example
+  gzip: 1
+  keepalive: 1m
+  headers:
+    - {name: Authorization, prefix: 'Bearer ', file: token}
+    - {name: x-tenant, value: blue}
+  tls: {ca: ca.pem, certificate: c.pem, key: k.pem, server_name: x.example, min_version: '1.2'}
+limits: {message_bytes: 1048576, streams: 7, arrival: 2s}
+",
+        )
+        .unwrap();
+        let Destination::Grpc(grpc) = &config.destination else { panic!("not gRPC") };
+        assert_eq!(grpc.endpoint.to_string(), "https://otlp.vendor.example:4317");
+        assert_eq!((grpc.gzip, grpc.keepalive), (Some(1), Duration::from_secs(60)));
+        assert_eq!(grpc.headers[0].file.as_deref(), Some(Path::new("/etc/privet/token")));
+        assert_eq!(grpc.headers[1].prefix, "blue");
+        assert!(grpc.tls.allow_tls12 && grpc.tls.ca.is_some());
+        assert_eq!((config.admin, config.threads, config.recipient()), (None, 4, "vendor"));
+        assert_eq!(config.policies, [Path::new("/etc/privet/a.yaml"), Path::new("/b.yaml")]);
+        assert_eq!((config.timeout, config.drain), (Duration::from_secs(15), Duration::from_secs(90)));
+        assert_eq!((config.limits.message, config.limits.streams), (1 << 20, 7));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_their_places() {
+        let wrong =
+            parse("lisen: 127.0.0.1:1\ntimeout: soon\ndestination: otlp.example:4317\nthreads: 0\n").unwrap_err();
+        for part in
+            ["privet.yaml:1:1", "did you mean `listen`", "privet.yaml:2:", "`10s`", "http:// or https://", "from 1 to"]
+        {
+            assert!(wrong.contains(part), "{part} is not in:\n{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse("").unwrap().listen, Config::default().listen);
+    }
+}
