@@ -101,6 +101,32 @@ static ROLES: [Role; MESSAGES.len()] = {
     roles
 };
 
+const METRIC: u8 = schema::METRIC.id;
+const LOG_RECORD: u8 = schema::LOG_RECORD.id;
+
+/// What has come up in a message so far.
+struct Seen {
+    /// The entry of the last attribute's key.
+    key: u32,
+    /// A member of the message's oneof.
+    chosen: bool,
+    /// The repeated `fixed64` fields, a bit each.
+    items: u64,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { key: u32::MAX, chosen: false, items: 0 }
+    }
+}
+
+impl Seen {
+    /// Parsers take the last member of a oneof, or merge; an earlier one would be smuggled past some of them.
+    fn choose(&mut self) -> Result<(), Stop> {
+        if std::mem::replace(&mut self.chosen, true) { Err(malformed("ambiguous_value")) } else { Ok(()) }
+    }
+}
+
 /// One request being filtered.
 pub(super) struct Walk<'a> {
     pub buf: &'a [u8],
@@ -180,13 +206,13 @@ impl<'a> Walk<'a> {
     /// The fields of a message, whose content is `pos..end`.
     pub fn fields(&mut self, message: u8, mut pos: usize, end: usize) -> Result<(), Stop> {
         let row = dispatch::row(message);
-        let mut previous_key = u32::MAX;
+        let mut seen = Seen::default();
         while pos < end {
             let step = row.get(usize::from(self.buf[pos])).copied().unwrap_or(Step::Other);
             if step == Step::Other {
-                pos = self.other(message, pos, end, &mut previous_key)?;
+                pos = self.other(message, pos, end, &mut seen)?;
             } else {
-                pos = self.field(step, message, pos, pos + 1, end, &mut previous_key)?;
+                pos = self.field(step, message, pos, pos + 1, end, &mut seen)?;
             }
         }
         Ok(())
@@ -201,15 +227,19 @@ impl<'a> Walk<'a> {
         start: usize,
         pos: usize,
         end: usize,
-        previous_key: &mut u32,
+        seen: &mut Seen,
     ) -> Result<usize, Stop> {
         match step {
             Step::Varint => Ok(read::varint(self.buf, pos, end)?.1),
             Step::Fixed64 => Ok(read::fixed(pos, 8, end)?),
             Step::Fixed32 => Ok(read::fixed(pos, 4, end)?),
+            Step::Chosen64 => {
+                seen.choose()?;
+                Ok(read::fixed(pos, 8, end)?)
+            }
             Step::Attributes(part) => {
                 let (value, stop) = read::length(self.buf, pos, end)?;
-                *previous_key = self.attribute(part, *previous_key, start, pos, value, stop)?;
+                seen.key = self.attribute(part, seen.key, start, pos, value, stop)?;
                 Ok(stop)
             }
             Step::Text(part) => {
@@ -219,6 +249,10 @@ impl<'a> Walk<'a> {
             }
             Step::Message(child) => {
                 let (value, stop) = read::length(self.buf, pos, end)?;
+                if matches!(message, METRIC | LOG_RECORD) {
+                    // A metric's data and a log record's body: what parsers merge, replace or take the last of.
+                    seen.choose()?;
+                }
                 self.message(child, message, start, pos, value, stop)?;
                 Ok(stop)
             }
@@ -232,10 +266,24 @@ impl<'a> Walk<'a> {
                 self.bytes_field(part, start, pos, value, stop)?;
                 Ok(stop)
             }
-            Step::Packed(wire_type) => {
+            Step::PackedVarint => {
                 let (value, stop) = read::length(self.buf, pos, end)?;
-                read::packed(self.buf, wire_type, value, stop)?;
+                read::packed(self.buf, 0, value, stop)?;
                 Ok(stop)
+            }
+            Step::Packed64(number) => {
+                let (value, stop) = read::length(self.buf, pos, end)?;
+                read::packed(self.buf, 1, value, stop)?;
+                // Some parsers append a second lot of packed numbers, others begin anew.
+                if seen.items & 1 << number != 0 {
+                    return Err(malformed("repeated_field"));
+                }
+                seen.items |= 1 << number;
+                Ok(stop)
+            }
+            Step::Item64(number) => {
+                seen.items |= 1 << number;
+                Ok(read::fixed(pos, 8, end)?)
             }
             Step::StringIndex => {
                 let next = read::varint(self.buf, pos, end)?.1;
@@ -252,12 +300,12 @@ impl<'a> Walk<'a> {
     /// A field that the dispatch table does not know: with a long tag, unknown, or malformed.
     #[cold]
     #[inline(never)]
-    fn other(&mut self, message: u8, pos: usize, end: usize, previous_key: &mut u32) -> Result<usize, Stop> {
+    fn other(&mut self, message: u8, pos: usize, end: usize, seen: &mut Seen) -> Result<usize, Stop> {
         let description = MESSAGES[usize::from(message)];
         let (tag, value) = read::tag(self.buf, pos, end)?;
         match description.field(tag.number) {
             Some(field) => match dispatch::step(field, tag.wire_type) {
-                Some(step) => self.field(step, message, pos, value, end, previous_key),
+                Some(step) => self.field(step, message, pos, value, end, seen),
                 None => Err(malformed("wrong_wire_type")),
             },
             None => {
@@ -490,9 +538,9 @@ impl<'a> Walk<'a> {
                         .map(|known| dispatch::step(known, field.tag.wire_type).ok_or(malformed("wrong_wire_type")));
                     match step {
                         Some(step) => {
-                            let mut previous = u32::MAX;
+                            let mut seen = Seen::default();
                             let (id, at) = (schema::ENTITY_REF.id, field.prefix);
-                            pos = walk.field(step?, id, field.start, at, end, &mut previous)?;
+                            pos = walk.field(step?, id, field.start, at, end, &mut seen)?;
                         }
                         None => {
                             walk.unknown(&schema::ENTITY_REF, field.tag.number, field.start, field.end);

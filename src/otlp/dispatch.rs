@@ -14,8 +14,14 @@ pub enum Step {
     Varint,
     Fixed64,
     Fixed32,
-    /// Numbers of that wire type, one after the other.
-    Packed(u8),
+    /// A `fixed64` that is a member of a oneof.
+    Chosen64,
+    /// One of repeated `fixed64`s, by its field's number,
+    Item64(u8),
+    /// or all of them packed.
+    Packed64(u8),
+    /// Varints, one after the other.
+    PackedVarint,
     /// An index into a profile's string table.
     StringIndex,
     Text(Part),
@@ -41,9 +47,12 @@ pub fn row(message: u8) -> &'static [Step; TAGS] {
 /// What to do with a field of that wire type; `None` if the field cannot have it.
 pub const fn step(field: &Field, wire_type: u8) -> Option<Step> {
     match (field.kind.scalar_wire_type(), wire_type) {
-        (Some(own), 2) if field.repeated => Some(Step::Packed(own)),
+        (Some(0), 2) if field.repeated => Some(Step::PackedVarint),
+        (Some(1), 2) if field.repeated => Some(Step::Packed64(field.number as u8)),
         (Some(own), _) if own != wire_type => None,
         (Some(0), _) => Some(if matches!(field.kind, Kind::StringIndex) { Step::StringIndex } else { Step::Varint }),
+        (Some(1), _) if field.oneof => Some(Step::Chosen64),
+        (Some(1), _) if field.repeated => Some(Step::Item64(field.number as u8)),
         (Some(1), _) => Some(Step::Fixed64),
         (Some(_), _) => Some(Step::Fixed32),
         (None, 2) => Some(match field.kind {
@@ -92,6 +101,14 @@ mod tests {
                 let known = message.field(number).filter(|_| number > 0).and_then(|field| step(field, wire_type));
                 assert_eq!(row(message.id)[usize::from(tag)], known.unwrap_or(Step::Other), "{} {tag}", message.name);
             }
+        }
+    }
+
+    #[test]
+    fn no_field_needs_a_step_that_there_is_not() {
+        for field in MESSAGES.iter().flat_map(|message| message.fields) {
+            assert!(field.number < 64, "items are told apart by one bit a field");
+            assert!(!field.repeated || field.kind.scalar_wire_type() != Some(5), "packed fixed32");
         }
     }
 

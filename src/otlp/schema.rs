@@ -42,6 +42,8 @@ pub struct Field {
     pub repeated: bool,
     /// Member of a oneof or declared `optional`: a default value on the wire means something.
     pub presence: bool,
+    /// Member of the message's oneof (no message of OTLP has two).
+    pub oneof: bool,
 }
 
 /// A message of OTLP.
@@ -86,16 +88,19 @@ impl Kind {
     }
 }
 
-/// `number name: kind` → [`Field`]; `repeated` and `optional` (which stands for oneof members too) as in a proto file.
+/// `number name: kind` → [`Field`]; `repeated`, `optional` and `oneof` as in a proto file.
 macro_rules! field {
     ($number:literal $name:ident repeated $kind:expr) => {
-        Field { number: $number, name: stringify!($name), kind: $kind, repeated: true, presence: false }
+        Field { number: $number, name: stringify!($name), kind: $kind, repeated: true, presence: false, oneof: false }
     };
     ($number:literal $name:ident optional $kind:expr) => {
-        Field { number: $number, name: stringify!($name), kind: $kind, repeated: false, presence: true }
+        Field { number: $number, name: stringify!($name), kind: $kind, repeated: false, presence: true, oneof: false }
+    };
+    ($number:literal $name:ident oneof $kind:expr) => {
+        Field { number: $number, name: stringify!($name), kind: $kind, repeated: false, presence: true, oneof: true }
     };
     ($number:literal $name:ident single $kind:expr) => {
-        Field { number: $number, name: stringify!($name), kind: $kind, repeated: false, presence: false }
+        Field { number: $number, name: stringify!($name), kind: $kind, repeated: false, presence: false, oneof: false }
     };
 }
 
@@ -122,14 +127,14 @@ messages! {
         3 key_strindex: single StringIndex;
     }
     1 ANY_VALUE = "opentelemetry.proto.common.v1.AnyValue" {
-        1 string_value: optional String(Part::RecordAttributes);
-        2 bool_value: optional Bool;
-        3 int_value: optional Int64;
-        4 double_value: optional Double;
-        5 array_value: optional Message(&ARRAY_VALUE);
-        6 kvlist_value: optional Message(&KEY_VALUE_LIST);
-        7 bytes_value: optional Bytes(Part::RecordAttributes);
-        8 string_value_strindex: optional StringIndex;
+        1 string_value: oneof String(Part::RecordAttributes);
+        2 bool_value: oneof Bool;
+        3 int_value: oneof Int64;
+        4 double_value: oneof Double;
+        5 array_value: oneof Message(&ARRAY_VALUE);
+        6 kvlist_value: oneof Message(&KEY_VALUE_LIST);
+        7 bytes_value: oneof Bytes(Part::RecordAttributes);
+        8 string_value_strindex: oneof StringIndex;
     }
     2 ARRAY_VALUE = "opentelemetry.proto.common.v1.ArrayValue" {
         1 values: repeated Message(&ANY_VALUE);
@@ -197,11 +202,11 @@ messages! {
         1 name: single String(Part::MetricName);
         2 description: single String(Part::MetricDescription);
         3 unit: single String(Part::MetricUnit);
-        5 gauge: optional Message(&GAUGE);
-        7 sum: optional Message(&SUM);
-        9 histogram: optional Message(&HISTOGRAM);
-        10 exponential_histogram: optional Message(&EXPONENTIAL_HISTOGRAM);
-        11 summary: optional Message(&SUMMARY);
+        5 gauge: oneof Message(&GAUGE);
+        7 sum: oneof Message(&SUM);
+        9 histogram: oneof Message(&HISTOGRAM);
+        10 exponential_histogram: oneof Message(&EXPONENTIAL_HISTOGRAM);
+        11 summary: oneof Message(&SUMMARY);
         12 metadata: repeated Attributes(Part::MetricMetadata);
     }
     15 GAUGE = "opentelemetry.proto.metrics.v1.Gauge" {
@@ -227,8 +232,8 @@ messages! {
         7 attributes: repeated Attributes(Part::PointAttributes);
         2 start_time_unix_nano: single Fixed64;
         3 time_unix_nano: single Fixed64;
-        4 as_double: optional Double;
-        6 as_int: optional Sfixed64;
+        4 as_double: oneof Double;
+        6 as_int: oneof Sfixed64;
         5 exemplars: repeated Message(&EXEMPLAR);
         8 flags: single Uint32;
     }
@@ -281,8 +286,8 @@ messages! {
     26 EXEMPLAR = "opentelemetry.proto.metrics.v1.Exemplar" {
         7 filtered_attributes: repeated Attributes(Part::ExemplarAttributes);
         2 time_unix_nano: single Fixed64;
-        3 as_double: optional Double;
-        6 as_int: optional Sfixed64;
+        3 as_double: oneof Double;
+        6 as_int: oneof Sfixed64;
         4 span_id: single Id(8);
         5 trace_id: single Id(16);
     }
@@ -456,7 +461,8 @@ mod tests {
         };
         // Whoever adds an index into the string table has to be told: its name is all that tells it from a number.
         let index = (field.kind == StringIndex) == published.name().ends_with("strindex");
-        repeated && kind && index && field.presence == presence
+        let oneof = published.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic());
+        repeated && kind && index && field.presence == presence && field.oneof == oneof
     }
 
     #[test]
