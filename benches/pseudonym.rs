@@ -1,5 +1,6 @@
 //! What a token costs when it has to be made, and when it is remembered. The setup asserts what is made.
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::SystemTime;
 
@@ -100,11 +101,11 @@ fn remember(c: &mut Criterion) {
     group.throughput(Throughput::Elements(VALUES as u64));
 
     let mut cache = Cache::default();
-    let mut made = 0;
-    let mut all_ips = |cache: &mut Cache| -> usize {
+    let made = Cell::new(0);
+    let all_ips = |cache: &mut Cache| -> usize {
         let token = |i| {
             let write = |out: &mut Vec<u8>| {
-                made += 1;
+                made.set(made.get() + 1);
                 pseudonyms.write(IP, &Recipe::Token, Value::Ip(ipv4(i)), out);
             };
             cache.ip(0, ipv4(i), write).len()
@@ -113,19 +114,19 @@ fn remember(c: &mut Criterion) {
     };
     assert_eq!(all_ips(&mut cache), all_ips(&mut cache));
     group.bench_function("ipv4", |b| b.iter(|| black_box(all_ips(&mut cache))));
-    assert!(made < VALUES + VALUES / 100, "{made} of {VALUES} were made: the working set does not fit");
+    assert_remembered(&made, || all_ips(&mut cache));
 
     for (name, kind, recipe, texts) in [
         ("host", HOST, HOST_RECIPE, (0..VALUES).map(host).collect::<Vec<_>>()),
         ("email", EMAIL, EMAIL_RECIPE, (0..VALUES).map(email).collect()),
     ] {
         let mut cache = Cache::default();
-        let mut made = 0;
-        let mut all = |cache: &mut Cache| -> usize {
+        let made = Cell::new(0);
+        let all = |cache: &mut Cache| -> usize {
             let mut bytes = 0;
             for text in &texts {
                 let write = |out: &mut Vec<u8>| {
-                    made += 1;
+                    made.set(made.get() + 1);
                     pseudonyms.write(kind, &recipe, Value::Text(text.as_bytes()), out);
                 };
                 bytes += cache.text(1, text.as_bytes(), write).len();
@@ -134,8 +135,16 @@ fn remember(c: &mut Criterion) {
         };
         assert_eq!(all(&mut cache), all(&mut cache));
         group.bench_function(name, |b| b.iter(|| black_box(all(&mut cache))));
-        assert!(made < VALUES + VALUES / 100, "{made} of {VALUES} were made: the working set does not fit");
+        assert_remembered(&made, || all(&mut cache));
     }
+}
+
+/// One more round makes (nearly) nothing: a set of eight ways may have nine values.
+fn assert_remembered(made: &Cell<usize>, round: impl FnOnce() -> usize) {
+    let before = made.get();
+    assert!(round() > 0);
+    let missed = made.get() - before;
+    assert!(missed <= VALUES / 100, "{missed} of {VALUES} were made again: the working set does not fit");
 }
 
 criterion_group!(benches, make, remember);
