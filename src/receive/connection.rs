@@ -15,8 +15,11 @@ const FRAME: u32 = 1 << 20;
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 24 << 20;
 
-/// What a peer has for HTTP/2's preface, and for going once it was told to.
+/// What a peer has for HTTP/2's preface.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a peer without calls has for going once it was told to: some do not answer the ping that ends a connection well.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves one connection until its peer leaves, or `drain` turns true and its calls are answered.
 pub async fn serve<X: Export>(
@@ -57,6 +60,7 @@ pub async fn serve<X: Export>(
             _ = drain.changed(), if !leaving => {
                 leaving = true;
                 connection.graceful_shutdown();
+                look.as_mut().reset(Instant::now() + GRACE);
             }
             () = &mut look => {
                 let idle = Arc::strong_count(&calls) == 1;
@@ -69,7 +73,7 @@ pub async fn serve<X: Export>(
                     connection.graceful_shutdown();
                 }
                 let next = if leaving { now } else { last_call + context.limits.idle };
-                look.as_mut().reset(next.max(now + PATIENCE));
+                look.as_mut().reset(next.max(now + GRACE));
             }
         }
     }
