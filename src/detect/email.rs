@@ -107,9 +107,10 @@ fn domain(text: &Text<'_>, start: usize) -> Option<usize> {
 /// Any word may be a mail domain's last label, for internal and made-up ones leak as well; but not a number, a file's
 /// extension or a unit's kind.
 fn is_tail(tail: &[u8]) -> bool {
-    const NO_TAILS: [&[u8]; 24] = [
-        b"service", b"socket", b"target", b"timer", b"mount", b"slice", b"scope", b"path", b"device", b"swap", b"png",
-        b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js", b"ts", b"json", b"html", b"xml", b"yaml", b"tgz",
+    const NO_TAILS: [&[u8]; 27] = [
+        b"txt", b"snap", b"dll", b"service", b"socket", b"target", b"timer", b"mount", b"slice", b"scope", b"path",
+        b"device", b"swap", b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js", b"ts", b"json", b"html",
+        b"xml", b"yaml", b"tgz",
     ];
     let letters = tail.iter().filter(|byte| byte.is_ascii_alphabetic() || **byte >= 0x80).count();
     tail.len() >= 2

@@ -5,27 +5,36 @@ use super::text::Text;
 use super::tld::{self, Tail};
 
 /// Judges the run of labels `start..end` whose last inner dot is at `dot`; a label is not empty, dots stand only between
-/// labels. Returns the host name's extent.
+/// labels. `glued` says whether [`may_be_glued`] holds after any of its dots. Returns the host name's extent.
 #[inline(always)]
-pub fn judge(text: &Text<'_>, start: usize, end: usize, dot: usize) -> Option<(usize, usize)> {
+pub fn judge(text: &Text<'_>, start: usize, end: usize, dot: usize, glued: bool) -> Option<(usize, usize)> {
     let tail = tail(text, dot + 1, end);
-    if tail == Tail::No && text.buf[dot + 1..end].iter().all(u8::is_ascii_alphanumeric) {
-        return within(text, start, dot);
+    if tail == Tail::No && !glued && !matches!(text.buf[end - 1], b'-' | b'_') {
+        return None;
     }
     judge_tail(text, start, end, dot, tail)
 }
 
-/// What the last label says; ASCII labels of up to eight bytes in one load.
+/// What the last label says; ASCII labels in one load.
 #[inline(always)]
 fn tail(text: &Text<'_>, start: usize, end: usize) -> Tail {
+    // Folds case; turns nothing that is no letter into what a domain ends with.
+    const FOLD: u128 = u128::from_ne_bytes([0x20; 16]);
+    const TOPS: u128 = u128::from_ne_bytes([0x80; 16]);
     let len = end - start;
-    match text.buf.get(start..start + 8) {
-        Some(eight) if len <= 8 => {
-            let mut key = u64::from_le_bytes(eight.try_into().expect("eight bytes were taken"));
-            key &= !0 >> (64 - 8 * len);
-            if key & 0x8080_8080_8080_8080 == 0 {
-                // Folds case; turns nothing that is no letter into one that a domain ends with.
-                return tld::of_packed(key | (0x2020_2020_2020_2020 & (!0 >> (64 - 8 * len))));
+    match text.buf.get(start..start + 16) {
+        Some(bytes) if len <= 16 => {
+            let all = u128::from_le_bytes(bytes.try_into().expect("sixteen bytes were taken"));
+            if len <= 8 {
+                let key = (all as u64 | FOLD as u64) & !0 >> (64 - 8 * len);
+                if key & TOPS as u64 == 0 && key & 0xffff_ffff != u64::from(u32::from_le_bytes(*b"xn--")) {
+                    return tld::of_packed(key);
+                }
+            } else {
+                let key = (all | FOLD) & !0 >> (128 - 8 * len);
+                if key & TOPS == 0 && key as u32 != u32::from_le_bytes(*b"xn--") {
+                    return tld::of_packed_long(key);
+                }
             }
             tld::of(&text.buf[start..end])
         }
@@ -33,16 +42,40 @@ fn tail(text: &Text<'_>, start: usize, end: usize) -> Tail {
     }
 }
 
+/// Whether the label after the dot at `dot` may be one with which a name ends though more is glued to it, as in
+/// `www.example.com-access`, `example.com.log`, `db.corp.internal_443`. True too often, never too seldom.
+#[inline(always)]
+pub fn may_be_glued(text: &Text<'_>, dot: usize) -> bool {
+    const STARTS: [u32; 8] = {
+        let mut starts = [0; 8];
+        let mut i = 0;
+        while i < SURE.len() {
+            starts[i] = SURE[i][0] as u32 | (SURE[i][1] as u32) << 8 | (SURE[i][2] as u32) << 16;
+            i += 1;
+        }
+        starts
+    };
+    let Some(four) = text.buf.get(dot + 1..dot + 5) else { return true };
+    let first = u32::from_le_bytes(four.try_into().expect("four bytes were taken")) & 0xff_ffff;
+    STARTS.contains(&first)
+}
+
+/// Last labels that are sure enough to end a name in the middle of a run.
+const SURE: [&[u8]; 8] = [b"com", b"net", b"org", b"internal", b"local", b"corp", b"lan", b"example"];
+
 /// A host name that something is glued to: `www.example.com-access`, `example.com.log`, `db.corp.internal_443`.
 fn within(text: &Text<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
-    const SURE: [&[u8]; 8] = [b"com", b"net", b"org", b"internal", b"local", b"corp", b"lan", b"example"];
     let mut at = start;
     let mut label = start;
     let mut best = None;
     while at <= end {
         if at == end || matches!(text.buf[at], b'.' | b'-' | b'_') {
             let word = &text.buf[label..at];
-            if label > start && text.buf[label - 1] == b'.' && SURE.contains(&word) {
+            if label > start
+                && text.buf[label - 1] == b'.'
+                && SURE.contains(&word)
+                && (word.len() == 3 || ends_as_file(&text.buf[at..end]))
+            {
                 best = Some((label - 1, at));
             }
             label = at + 1;
@@ -51,6 +84,20 @@ fn within(text: &Text<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
     }
     let (dot, end) = best?;
     judge_tail(text, start, end, dot, Tail::Host)
+}
+
+/// What is glued to a name of a private network is a file's extension or a part of its name; in the middle of a run those
+/// suffixes are words of programs otherwise.
+fn ends_as_file(rest: &[u8]) -> bool {
+    const EXTENSIONS: [&[u8]; 20] = [
+        b"log", b"key", b"crt", b"pem", b"conf", b"json", b"txt", b"gz", b"bak", b"csv", b"cer", b"pfx", b"sch",
+        b"yml", b"yaml", b"xml", b"cfg", b"db", b"pid", b"zone",
+    ];
+    match rest {
+        [] | [b'-' | b'_', ..] => true,
+        [b'.', rest @ ..] => EXTENSIONS.contains(&rest),
+        _ => false,
+    }
 }
 
 #[inline(never)]
@@ -63,7 +110,6 @@ fn judge_tail(text: &Text<'_>, start: usize, mut end: usize, dot: usize, mut tai
         return None;
     }
     if tail == Tail::No {
-        // `-` or `_` stands in the last label: something is glued to the name's end.
         if let Some(glued) = within(text, start, end) {
             return Some(glued);
         }
@@ -103,6 +149,12 @@ impl Name<'_> {
         &self.text.buf[self.dot + 1..self.end]
     }
 
+    /// The first label.
+    fn first(&self) -> &[u8] {
+        let head = self.head();
+        &head[..head.iter().position(|&byte| byte == b'.').unwrap_or(head.len())]
+    }
+
     /// No name is that long, but the end of one may be there.
     fn shortened(&self) -> Option<(usize, usize)> {
         let from = self.end - 253;
@@ -111,17 +163,14 @@ impl Name<'_> {
     }
 
     fn is_host(&self, tail: Tail) -> bool {
-        if self.is_named_by_place() {
-            return true;
-        }
-        match tail {
-            Tail::No => false,
+        let by_itself = match tail {
+            Tail::No | Tail::File => false,
             Tail::Host => {
                 self.is_written_as_host() && !self.is_package() && !self.is_public_namespace() && !self.is_key()
             }
-            Tail::Ambiguous => self.is_written_as_host() && !self.is_package() && self.speaks_for_a_host(),
-            Tail::File => false,
-        }
+            Tail::Ambiguous => self.speaks_for_a_host() && self.is_written_as_host() && !self.is_package(),
+        };
+        by_itself || tail != Tail::No && self.is_named_by_place()
     }
 
     /// A scheme, a user or a key before it says that a host follows.
@@ -151,45 +200,38 @@ impl Name<'_> {
 
     /// `org.apache.commons.io`, `com.acme.internal`: a domain backwards.
     fn is_package(&self) -> bool {
-        const HEADS: [&[u8]; 17] = [
-            b"com",
-            b"org",
-            b"net",
-            b"io",
-            b"java",
-            b"javax",
-            b"jakarta",
-            b"jdk",
-            b"sun",
-            b"edu",
-            b"kotlin",
-            b"scala",
-            b"android",
-            b"androidx",
-            b"system",
-            b"microsoft",
-            b"process",
-        ];
-        let first = self.bytes().split(|&byte| byte == b'.').next().unwrap_or_default();
-        HEADS.contains(&first) && !matches!(self.tail(), b"com" | b"org" | b"edu" | b"gov") && {
-            let tail = self.tail();
-            tail.len() > 2 || tail == b"io" || tail == b"is" || self.head().contains(&b'.') && first != b"io"
-        }
+        let first = self.first();
+        let backwards = matches!(
+            first,
+            b"com"
+                | b"org"
+                | b"net"
+                | b"io"
+                | b"java"
+                | b"javax"
+                | b"jakarta"
+                | b"jdk"
+                | b"sun"
+                | b"edu"
+                | b"kotlin"
+                | b"scala"
+                | b"android"
+                | b"androidx"
+                | b"system"
+                | b"microsoft"
+                | b"process"
+        );
+        let tail = self.tail();
+        backwards
+            && !matches!(tail, b"com" | b"org" | b"edu" | b"gov")
+            && (tail.len() > 2 || tail == b"io" || tail == b"is" || self.head().contains(&b'.') && first != b"io")
     }
 
     /// Namespaces that everyone uses and nobody hides: label keys, module paths, image registries.
     fn is_public_namespace(&self) -> bool {
-        const ALWAYS: [&[u8]; 8] = [
-            b"kubernetes.io",
-            b"k8s.io",
-            b"opentelemetry.io",
-            b"istio.io",
-            b"socket.io",
-            b"w3.org",
-            b"cncf.io",
-            b"helm.sh",
-        ];
-        const AS_PATH: [&[u8]; 20] = [
+        const ALWAYS: [&[u8]; 6] =
+            [b"kubernetes.io", b"k8s.io", b"opentelemetry.io", b"istio.io", b"socket.io", b"cncf.io"];
+        const AS_PATH: [&[u8]; 18] = [
             b"github.com",
             b"gitlab.com",
             b"golang.org",
@@ -200,11 +242,9 @@ impl Name<'_> {
             b"gcr.io",
             b"quay.io",
             b"ghcr.io",
-            b"go.opentelemetry.io",
             b"cloud.google.com",
             b"bitbucket.org",
             b"go.etcd.io",
-            b"sigs.k8s.io",
             b"cert-manager.io",
             b"argoproj.io",
             b"linkerd.io",
@@ -213,9 +253,10 @@ impl Name<'_> {
         ];
         let name = self.bytes();
         let path_follows = self.text.at(self.end) == b'/' && self.text.at(self.end + 1).is_ascii_alphanumeric();
-        ALWAYS
-            .iter()
-            .any(|end| name.ends_with(end) && (name.len() == end.len() || name[name.len() - end.len() - 1] == b'.'))
+        self.tail() == b"io"
+            && ALWAYS
+                .iter()
+                .any(|end| name.ends_with(end) && (name.len() == end.len() || name[name.len() - end.len() - 1] == b'.'))
             || path_follows && AS_PATH.contains(&name)
     }
 
@@ -227,8 +268,9 @@ impl Name<'_> {
             b"home" => {
                 matches!(head, b"java" | b"user" | b"catalina" | b"jboss" | b"maven" | b"hadoop" | b"spark" | b"kafka")
             }
-            b"test" | b"private" | b"invalid" | b"domain" | b"local" | b"internal" | b"example" | b"svc" | b"loc"
-            | b"bit" => self.text.place == Place::Name && !self.has_host_marks(),
+            b"private" | b"invalid" | b"domain" | b"local" | b"internal" | b"example" | b"svc" | b"loc" | b"bit" => {
+                self.text.place == Place::Name && !self.has_host_marks()
+            }
             _ => tail.len() == 2 && self.text.place == Place::Name && !self.has_host_marks(),
         }
     }
@@ -254,14 +296,19 @@ impl Name<'_> {
             return false;
         }
         let labels = 2 + self.head().iter().filter(|&&byte| byte == b'.').count();
-        let first = self.bytes().split(|&byte| byte == b'.').next().unwrap_or_default();
-        port || labels >= 3 && text.place != Place::Name && (self.has_host_marks() || FIRSTS.contains(&first))
+        let first = self.first();
+        let marked =
+            self.head().contains(&b'-') || first.last().is_some_and(u8::is_ascii_digit) || self.tail() == b"test";
+        port || labels >= 3 && text.place != Place::Name && first != b"k8s" && (marked || FIRSTS.contains(&first))
     }
 }
 
 /// Whether the name is one of our own tokens: a label `h<epoch><16 characters>` for each label, then perhaps a public
 /// suffix that was kept.
 pub fn is_token(name: &[u8]) -> bool {
+    if !matches!(name, [b'h', b'0'..=b'9', ..]) {
+        return false;
+    }
     let mut rest = name;
     let mut labels = 0;
     while !rest.is_empty() {

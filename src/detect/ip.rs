@@ -217,7 +217,12 @@ fn ends_with_address_word(before: &[u8]) -> bool {
 fn is_loose_after(text: &Text<'_>, end: usize, value: u32) -> bool {
     match text.at(end) {
         b'-' if is_private(value) => true,
-        b'-' => !text.at(end + 1).is_ascii_alphabetic() || text.buf[end + 1].is_ascii_uppercase(),
+        // `1.2.5.1-2` is a package's version, `1.2.5.1-1.2.5.9` a range.
+        b'-' if text.at(end + 1).is_ascii_digit() => {
+            let digits = (end + 1..text.end).take_while(|&i| text.buf[i].is_ascii_digit()).count();
+            text.at(end + 1 + digits) == b'.'
+        }
+        b'-' => !text.at(end + 1).is_ascii_lowercase(),
         // `4.0.0.0__b77a5c5619`, `14.44.40.0_x64`: versions of assemblies and packages
         b'_' => is_private(value) || text.at(end + 1).is_ascii_digit(),
         // The end of a sentence, not an extension.

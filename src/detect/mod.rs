@@ -18,11 +18,12 @@ mod tld;
 
 use std::ops::BitOr;
 
+use crate::scan::Best;
 pub use dictionary::{Dictionaries, DictionarySpec};
 pub use known::Known;
 pub use pattern::{PatternError, PatternScratch, PatternSpec, Patterns, Validator};
 
-use search::Finder;
+use search::Job;
 use text::Text;
 
 /// What a span was recognised as.
@@ -133,6 +134,7 @@ pub struct Seen {
 /// The recognisers, compiled: immutable, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Detector {
+    scanner: Best,
     patterns: Patterns,
     dictionaries: Dictionaries,
 }
@@ -145,7 +147,7 @@ impl Detector {
 
     /// With a policy's patterns and dictionaries beside what is built in.
     pub fn new(patterns: Patterns, dictionaries: Dictionaries) -> Detector {
-        Detector { patterns, dictionaries }
+        Detector { scanner: Best::new(), patterns, dictionaries }
     }
 
     pub fn patterns(&self) -> &Patterns {
@@ -163,7 +165,7 @@ impl Detector {
         assert!(start <= end && end <= buf.len() && buf.len() <= u32::MAX as usize, "a text outside its buffer");
         let text = Text { buf, start, end, wanted: context.wanted, place: context.place };
         let first = found.spans.len();
-        let seen = crate::scan::with_scanner(Finder::new(text, found));
+        let seen = self.scanner.run(Job { text, found });
         let by_shape = found.spans.len();
         if context.wanted.has(Wanted::HOST) && context.place != Place::Name && context::may_name(buf, start, end) {
             context::find_in(buf, start, end, context.wanted, &mut found.spans);

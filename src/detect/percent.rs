@@ -1,8 +1,9 @@
 //! Percent escapes: a stretch of text is decoded and searched again, and what is found there is led back.
 
-use super::search::Finder;
+use super::search::Job;
 use super::text::Text;
-use super::{Found, Place, Span, Writing};
+use super::{Found, Place, Writing};
+use crate::scan::Best;
 
 /// A stretch as it reads decoded. Kept from search to search.
 #[derive(Default)]
@@ -19,36 +20,32 @@ pub struct Decoded {
 const MAX_DEPTH: u8 = 3;
 
 /// Searches `start..end` decoded and appends what is found. False, and nothing done, if nothing in it decodes.
-pub fn search(text: &Text<'_>, start: usize, end: usize, spans: &mut Vec<Span>, decoded: &mut Decoded) -> bool {
+pub fn search(text: &Text<'_>, start: usize, end: usize, found: &mut Found) -> bool {
+    let Found { spans, decoded, .. } = found;
     if decoded.depth >= MAX_DEPTH {
         return false;
     }
-    let mut bytes = std::mem::take(&mut decoded.bytes);
-    let mut offsets = std::mem::take(&mut decoded.offsets);
-    bytes.clear();
-    offsets.clear();
-    let any = decode(&text.buf[start..end], start, &mut bytes, &mut offsets);
-    if any {
-        let first = spans.len();
-        let place = if text.place == Place::HostByKey { Place::HostByKey } else { Place::Text };
-        let inner = Text { buf: &bytes, start: 0, end: bytes.len(), wanted: text.wanted, place };
-        let nested = decoded.nested.get_or_insert_default();
-        nested.spans.clear();
-        nested.decoded.depth = decoded.depth + 1;
-        let _ = crate::scan::with_scanner(Finder::new(inner, nested));
-        spans.append(&mut nested.spans);
-        for span in &mut spans[first..] {
-            let len = span.end - span.start;
-            span.start = offsets[span.start as usize];
-            span.end = offsets[span.end as usize];
-            if span.end - span.start != len {
-                span.writing = Writing::Percent;
-            }
-        }
+    decoded.bytes.clear();
+    decoded.offsets.clear();
+    if !decode(&text.buf[start..end], start, &mut decoded.bytes, &mut decoded.offsets) {
+        return false;
     }
-    decoded.bytes = bytes;
-    decoded.offsets = offsets;
-    any
+    let place = if text.place == Place::HostByKey { Place::HostByKey } else { Place::Text };
+    let bytes = &decoded.bytes;
+    let inner = Text { buf: bytes, start: 0, end: bytes.len(), wanted: text.wanted, place };
+    let nested = decoded.nested.get_or_insert_default();
+    nested.decoded.depth = decoded.depth + 1;
+    let _ = Best::new().run(Job { text: inner, found: nested });
+    for mut span in nested.spans.drain(..) {
+        let len = span.end - span.start;
+        span.start = decoded.offsets[span.start as usize];
+        span.end = decoded.offsets[span.end as usize];
+        if span.end - span.start != len {
+            span.writing = Writing::Percent;
+        }
+        spans.push(span);
+    }
+    true
 }
 
 /// Only what can be part of a text is decoded: no control characters.

@@ -3,18 +3,65 @@
 //! A window ends at a byte that no identifier's core contains, so a run lies in one window; where there is no such byte
 //! in 64, the stretch is taken apart byte by byte.
 
-use super::percent::Decoded;
 use super::text::Text;
 use super::{Entity, Found, Seen, Span, Wanted, Writing, email, host, ip, percent};
 use crate::scan::{Masks, Scanner, Search, WINDOW};
 
-/// One search through one text.
-pub struct Finder<'a> {
+/// A text to search, and where to put what is found.
+pub struct Job<'a> {
     pub text: Text<'a>,
-    spans: &'a mut Vec<Span>,
-    decoded: &'a mut Decoded,
-    /// Quads that look like versions where they stand: addresses after all, if the text has them as such elsewhere.
-    versions: &'a mut Vec<ip::Address>,
+    pub found: &'a mut Found,
+}
+
+impl Search for Job<'_> {
+    type Output = Seen;
+
+    #[inline(always)]
+    fn run<S: Scanner>(self, scanner: S) -> Seen {
+        let Text { buf, start, end, .. } = self.text;
+        if end - start <= WINDOW {
+            // Most texts are short: one look, and most often no more.
+            let masks = scanner.masks(buf, start, end - start);
+            let seen = Seen { non_ascii: masks.high != 0 };
+            if triggers(&masks) != 0 {
+                let mut finder = Finder::new(self);
+                finder.window(start, &masks);
+                finder.finish();
+            }
+            return seen;
+        }
+        let mut finder = Finder::new(self);
+        let mut high = 0;
+        let mut at = start;
+        while at < end {
+            let len = (end - at).min(WINDOW);
+            let mut masks = scanner.masks(buf, at, len);
+            high |= masks.high;
+            let mut next = at + len;
+            if next < end {
+                let breaks = !core(&masks);
+                if breaks == 0 {
+                    at = finder.long(at, &mut high);
+                    continue;
+                }
+                let last = 63 - breaks.leading_zeros();
+                masks = keep(&masks, !(!0 << last));
+                next = at + last as usize + 1;
+            }
+            if triggers(&masks) != 0 {
+                finder.window(at, &masks);
+            }
+            at = next;
+        }
+        finder.finish();
+        Seen { non_ascii: high != 0 }
+    }
+}
+
+/// One search through one text.
+struct Finder<'a> {
+    text: Text<'a>,
+    found: &'a mut Found,
     /// Spans before this index are of earlier searches.
     first: usize,
     /// Nothing left of this offset is looked at by the next `@`.
@@ -23,48 +70,10 @@ pub struct Finder<'a> {
     done: usize,
 }
 
-impl<'a> Finder<'a> {
-    #[inline(always)]
-    pub fn new(text: Text<'a>, found: &'a mut Found) -> Finder<'a> {
-        let Found { spans, decoded, versions, .. } = found;
-        versions.clear();
-        let first = spans.len();
-        Finder { floor: text.start, done: text.start, text, spans, decoded, versions, first }
-    }
-}
-
-impl Search for Finder<'_> {
-    type Output = Seen;
-
-    #[inline(always)]
-    fn run<S: Scanner>(mut self, scanner: S) -> Seen {
-        let mut high = 0;
-        let mut at = self.text.start;
-        while at < self.text.end {
-            let len = (self.text.end - at).min(WINDOW);
-            let mut masks = scanner.masks(self.text.buf, at, len);
-            high |= masks.high;
-            let mut next = at + len;
-            if next < self.text.end {
-                let breaks = !core(&masks);
-                if breaks == 0 {
-                    at = self.long(at, &mut high);
-                    continue;
-                }
-                let last = 63 - breaks.leading_zeros();
-                masks = keep(&masks, !(!0 << last));
-                next = at + last as usize + 1;
-            }
-            if masks.dot | masks.at | masks.colon | masks.percent != 0 {
-                self.window(at, masks);
-            }
-            at = next;
-        }
-        if !self.versions.is_empty() {
-            self.reconsider();
-        }
-        Seen { non_ascii: high != 0 }
-    }
+/// Dots between labels, colons in pairs or in a chain, `@`, percent escapes: without one of them there is nothing to find.
+#[inline(always)]
+fn triggers(m: &Masks) -> u64 {
+    m.dot & m.word << 1 & m.word >> 1 | m.colon & (m.colon | m.hex) >> 1 | m.at | m.percent
 }
 
 /// Bytes of which identifiers' cores are made.
@@ -101,11 +110,23 @@ fn run_around(mask: u64, i: u32) -> (u32, u32) {
     (start, end)
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    #[inline(always)]
+    fn new(job: Job<'a>) -> Finder<'a> {
+        let first = job.found.spans.len();
+        Finder { floor: job.text.start, done: job.text.start, text: job.text, found: job.found, first }
+    }
+
+    #[inline(always)]
+    fn finish(&mut self) {
+        if !self.found.versions.is_empty() {
+            self.reconsider();
+        }
+    }
+
     /// A window of which no run reaches out.
     #[inline(always)]
-    fn window(&mut self, at: usize, masks: Masks) {
-        let m = &masks;
+    fn window(&mut self, at: usize, m: &Masks) {
         let escapes = m.percent & m.hex >> 1 & m.hex >> 2;
         let mut colons = m.colon & m.colon >> 1;
         let between = m.colon & m.hex << 1 & m.hex >> 1;
@@ -113,18 +134,16 @@ impl Finder<'_> {
             colons |= between;
         }
         let special = m.at | escapes | colons;
-        let mut taken = if self.done > at { below((self.done - at).min(64) as u32) } else { 0 };
+        let mut free = if self.done > at { !below((self.done - at).min(64) as u32) } else { !0 };
+        let before = self.found.spans.len();
         if special != 0 {
-            let before = self.spans.len();
-            taken |= self.special(at, m, special & !taken, escapes);
-            let hosts = self.spans.len();
-            self.runs(at, m, !taken);
-            if hosts > before && self.spans.len() > hosts {
-                self.sort_from(before);
-            }
-            return;
+            free &= !self.special(at, m, special & free, escapes);
         }
-        self.runs(at, m, !taken);
+        let between = self.found.spans.len();
+        self.runs(at, m, free);
+        if between > before && self.found.spans.len() > between {
+            self.sort_from(before);
+        }
     }
 
     /// Runs of labels: dotted quads and dotted names.
@@ -142,33 +161,38 @@ impl Finder<'_> {
             left &= !below(end);
             let dots = inner & bits;
             let last = 63 - dots.leading_zeros();
-            if m.digit >> (last + 1) & 1 == 0 || numeric & bits == 0 {
-                // A letter begins the last label (or a digit, but of a name such as `db.1a`).
-                let quads = numeric & bits;
-                if let (true, Some((from, to))) = (
-                    self.text.wanted.has(Wanted::HOST),
-                    host::judge(&self.text, at + start as usize, at + end as usize, at + last as usize),
-                ) {
-                    self.push(from, to, Entity::Host, 0);
+            let numeric = numeric & bits;
+            // A name's last label holds a letter; a number's holds none.
+            if !m.digit & bits & !below(last + 1) != 0 {
+                if self.text.wanted.has(Wanted::HOST) && self.name(at, start, end, dots, last) {
                     continue;
                 }
-                if quads.count_ones() < 3 {
-                    continue;
-                }
-            } else if (numeric & bits).count_ones() < 3 {
-                if end - last > 3
-                    && !m.digit & bits & !below(last + 1) != 0
-                    && self.text.wanted.has(Wanted::HOST)
-                    && let Some((from, to)) =
-                        host::judge(&self.text, at + start as usize, at + end as usize, at + last as usize)
-                {
-                    self.push(from, to, Entity::Host, 0);
-                }
+            }
+            if numeric.count_ones() < 3 {
                 continue;
             }
             if self.text.wanted.has(Wanted::IP) {
                 self.quads(at, start, end, dots, m.digit & bits);
             }
+        }
+    }
+
+    /// A run whose last label holds a letter. Whether it is a host's name.
+    #[inline(always)]
+    fn name(&mut self, at: usize, start: u32, end: u32, dots: u64, last: u32) -> bool {
+        let mut glued = false;
+        let mut left = dots;
+        while left != 0 {
+            glued |= host::may_be_glued(&self.text, at + left.trailing_zeros() as usize);
+            left &= left - 1;
+        }
+        let (start, end, last) = (at + start as usize, at + end as usize, at + last as usize);
+        match host::judge(&self.text, start, end, last, glued) {
+            Some((from, to)) => {
+                self.push(from, to, Entity::Host, 0);
+                true
+            }
+            None => false,
         }
     }
 
@@ -290,11 +314,11 @@ impl Finder<'_> {
     /// A stretch with percent escapes: decoded and searched as a text of its own. False if nothing in it decodes.
     #[inline(never)]
     fn escaped(&mut self, start: usize, end: usize) -> bool {
-        let first = self.spans.len();
-        if !percent::search(&self.text, start, end, self.spans, self.decoded) {
+        let first = self.found.spans.len();
+        if !percent::search(&self.text, start, end, self.found) {
             return false;
         }
-        let last = self.spans[first..].last().map_or(end, |span| span.end as usize);
+        let last = self.found.spans[first..].last().map_or(end, |span| span.end as usize);
         self.done = self.done.max(last);
         self.floor = self.floor.max(end);
         true
@@ -315,6 +339,7 @@ impl Finder<'_> {
         if (at..end).any(|i| buf[i] == b'%' && hex_at(i + 1) && hex_at(i + 2)) && self.escaped(at, end) {
             return end;
         }
+        let before = self.found.spans.len();
         let mut cursor = at.max(self.done);
         let mut i = cursor;
         while i < end {
@@ -333,7 +358,7 @@ impl Finder<'_> {
             i = to.max(i + 1);
         }
         self.labels(cursor, end);
-        self.sort_from(self.first);
+        self.sort_from(before);
         end
     }
 
@@ -360,7 +385,7 @@ impl Finder<'_> {
             let Some(dot) = dot else { continue };
             if self.text.wanted.has(Wanted::HOST)
                 && !buf[dot + 1..at].iter().all(u8::is_ascii_digit)
-                && let Some((from, to)) = host::judge(&self.text, from, at, dot)
+                && let Some((from, to)) = host::judge(&self.text, from, at, dot, true)
             {
                 self.push(from, to, Entity::Host, 0);
                 continue;
@@ -374,44 +399,46 @@ impl Finder<'_> {
     /// Adds a span; one that covers earlier ones of this search takes their place.
     #[inline(always)]
     fn push(&mut self, start: usize, end: usize, entity: Entity, address: u128) {
-        while let [.., last] = &self.spans[self.first..]
+        while let [.., last] = &self.found.spans[self.first..]
             && (start..end).contains(&(last.start as usize))
         {
-            self.spans.pop();
+            self.found.spans.pop();
         }
         self.done = self.done.max(end);
-        self.spans.push(Span { start: start as u32, end: end as u32, entity, writing: Writing::Plain, address });
+        self.found.spans.push(Span { start: start as u32, end: end as u32, entity, writing: Writing::Plain, address });
     }
 
     #[cold]
     fn reject(&mut self, version: ip::Address) {
-        self.versions.push(version);
+        self.found.versions.push(version);
     }
 
     /// A rejected quad that equals an address found in the same text is that address (`Chrome/1.2.3.4` beside
     /// `"ip": "1.2.3.4"`): its value must not survive.
     #[cold]
     fn reconsider(&mut self) {
-        self.versions.sort_unstable_by_key(|version| version.value);
-        let found = self.spans.len();
+        self.found.versions.sort_unstable_by_key(|version| version.value);
+        let found = self.found.spans.len();
         for index in self.first..found {
-            let Span { entity: Entity::Ip, address, .. } = self.spans[index] else { continue };
-            let from = self.versions.partition_point(|version| version.value < address);
+            let Found { spans, versions, .. } = &mut *self.found;
+            let Span { entity: Entity::Ip, address, .. } = spans[index] else { continue };
+            let from = versions.partition_point(|version| version.value < address);
             // The first of its equals tells whether they have been taken.
-            for version in &mut self.versions[from..] {
+            for version in &mut versions[from..] {
                 if version.value != address || version.start == version.end {
                     break;
                 }
                 let (start, end) = (version.start as u32, version.end as u32);
                 version.start = version.end;
-                self.spans.push(Span { start, end, entity: Entity::Ip, writing: Writing::Plain, address });
+                spans.push(Span { start, end, entity: Entity::Ip, writing: Writing::Plain, address });
             }
         }
+        self.found.versions.clear();
         self.sort_from(self.first);
     }
 
     #[cold]
     fn sort_from(&mut self, first: usize) {
-        self.spans[first..].sort_unstable_by_key(|span| span.start);
+        self.found.spans[first..].sort_unstable_by_key(|span| span.start);
     }
 }

@@ -24,12 +24,12 @@ pub enum Tail {
 
 /// Suffixes of private networks, tools and documentation: no top-level domains, but host names end so.
 const INTERNAL: &str = "internal local lan corp home intranet intra localdomain localhost localnet private priv \
-    example test invalid arpa onion consul nomad svc dmz loc domain workgroup i2p bit kube libvirt lxd mesh tailnet";
+    example invalid arpa onion consul nomad svc dmz loc domain workgroup i2p bit kube libvirt lxd mesh tailnet";
 
 /// Top-level domains of more than two letters that hardly mean anything else.
 const TELLING: &str = "com net org edu gov mil biz mobi aero coop asia xyz tech website icu club travel berlin london \
     nyc paris amsterdam hamburg wien swiss bayern koeln cologne tokyo moscow istanbul brussels vlaanderen frl gal eus \
-    bzh wales scot cymru nrw ruhr saarland tirol zuerich goog gmbh ltda llc inc xin";
+    bzh wales scot cymru nrw ruhr saarland tirol zuerich goog gmbh ltda llc xin";
 
 /// Country codes that are also words, units or names of programs' things.
 const AMBIGUOUS_COUNTRIES: &str = "ac ad ai am as at be by cd do es fm gd gl gp gs ht id ie im in io is it kg km la lb \
@@ -37,10 +37,11 @@ const AMBIGUOUS_COUNTRIES: &str = "ac ad ai am as at be by cd do es fm gd gl gp 
     sx sy tc td tg tk tl tm tn to tt tv um va vc vi vu ws aq aw ax";
 
 /// Top-level domains that are file extensions.
-const FILES: &str = "rs py sh pl md ps so cc ml mm mk mo pm bz tf zip mov java cab app box foo pub srl rest properties";
+const FILES: &str =
+    "rs py sh pl md ps so cc ml mm mk mo pm bz tf zip mov java cab app box foo pub srl rest properties inc la";
 
 /// Country codes of two letters that stand in a list above, but are a host's far more often than not.
-const TELLING_COUNTRIES: &str = "be es fr it ie at se no io me tv ai im is lk ma my nu re sa sc sg tn to vc ws li la fm \
+const TELLING_COUNTRIES: &str = "be es fr it ie at se no io me tv ai im is lk ma my nu re sa sc sg tn to vc ws li fm \
     ac ag ax sm mu mt mc lb";
 
 const LIST: &str = include_str!("tlds.txt");
@@ -86,7 +87,12 @@ pub fn of(label: &[u8]) -> Tail {
     if label.len() <= 8 {
         return of_packed((0..label.len()).fold(0, |key, i| key | u64::from(lower(i)) << (8 * i)));
     }
-    let key = (0..label.len().min(16)).fold(0, |key, i| key | u128::from(lower(i)) << (8 * i));
+    of_packed_long((0..label.len().min(16)).fold(0, |key, i| key | u128::from(lower(i)) << (8 * i)))
+}
+
+/// What a label longer than 8 bytes says, its first 16 packed in `key`.
+#[inline(always)]
+pub fn of_packed_long(key: u128) -> Tail {
     let mut slot = long_slot_of(key);
     while TABLE.long_keys[slot] != 0 {
         if TABLE.long_keys[slot] == key {
@@ -119,6 +125,7 @@ const fn build() -> Table {
     table.add(TELLING_COUNTRIES, Some(Tail::Host));
     table.add(FILES, Some(Tail::File));
     table.add(INTERNAL, Some(Tail::Host));
+    table.add("test", Some(Tail::Ambiguous));
     table
 }
 

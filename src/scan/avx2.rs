@@ -5,11 +5,10 @@ use std::arch::x86_64::*;
 use super::{Masks, Scanner, Search, WINDOW};
 
 /// Proof that this machine has AVX2, BMI1, BMI2, LZCNT and POPCNT. Nothing but [`Avx2::new`] makes one.
-#[derive(Clone, Copy)]
-pub(super) struct Avx2(());
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
 
 impl Avx2 {
-    #[inline]
     pub(super) fn new() -> Option<Avx2> {
         let has_all = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
@@ -35,14 +34,15 @@ impl Scanner for Avx2 {
     #[inline(always)]
     fn masks(self, buf: &[u8], at: usize, len: usize) -> Masks {
         assert!(len <= WINDOW && at <= buf.len() && buf.len() - at >= len);
-        // SAFETY: `self` proves that the features are there. The 64 bytes read lie in `buf`, or in a block of their own.
-        unsafe {
-            if buf.len() - at >= WINDOW {
-                classify(buf.as_ptr().add(at), len)
-            } else {
-                classify(padded(&buf[at..at + len]).as_ptr(), len)
-            }
-        }
+        let block;
+        let window = if buf.len() - at >= WINDOW {
+            buf[at..].as_ptr()
+        } else {
+            block = padded(&buf[at..at + len]);
+            block.as_ptr()
+        };
+        // SAFETY: `self` proves that the features are there; 64 bytes from `window` on lie in `buf` or in `block`.
+        unsafe { classify(window, len) }
     }
 }
 

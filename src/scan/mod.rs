@@ -2,7 +2,7 @@
 //!
 //! A window of up to 64 bytes becomes one 64-bit mask for each class of bytes; whoever searches cuts runs out of the masks
 //! instead of looking at bytes. Vector code inlines only into callers with the same target features, so a search hands
-//! itself to [`with_scanner`] as a [`Search`] and is compiled once for each kind of [`Scanner`].
+//! itself to [`Best::run`] as a [`Search`] and is compiled once for each kind of [`Scanner`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -52,27 +52,36 @@ pub trait Search {
     fn run<S: Scanner>(self, scanner: S) -> Self::Output;
 }
 
-/// Runs the search with the best scanner that this machine has.
-#[inline]
-pub fn with_scanner<S: Search>(search: S) -> S::Output {
+/// The best scanner that this machine has, found out once.
+#[derive(Clone, Copy, Debug)]
+pub struct Best {
     #[cfg(target_arch = "x86_64")]
-    if let Some(scanner) = avx2::Avx2::new() {
-        return scanner.run(search);
+    avx2: Option<avx2::Avx2>,
+}
+
+impl Best {
+    pub fn new() -> Best {
+        Best {
+            #[cfg(target_arch = "x86_64")]
+            avx2: avx2::Avx2::new(),
+        }
     }
-    search.run(Portable)
+
+    /// Runs the search with it.
+    #[inline(always)]
+    pub fn run<S: Search>(self, search: S) -> S::Output {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(scanner) = self.avx2 {
+            return scanner.run(search);
+        }
+        search.run(Portable)
+    }
 }
 
-/// Runs the search with the portable scanner, for tests that hold the two against each other.
-pub fn with_portable<S: Search>(search: S) -> S::Output {
-    search.run(Portable)
-}
-
-/// Whether [`with_scanner`] uses vectors here.
-pub fn is_vectorised() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return avx2::Avx2::new().is_some();
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+impl Default for Best {
+    fn default() -> Best {
+        Best::new()
+    }
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ fn defined(buf: &[u8], at: usize, len: usize) -> Masks {
 
 fn assert_agree(buf: &[u8], at: usize, len: usize) {
     let expected = defined(buf, at, len);
-    assert_eq!(with_scanner(MasksOf(buf, at, len)), expected, "vectors, at {at}, length {len}");
-    assert_eq!(with_portable(MasksOf(buf, at, len)), expected, "portable, at {at}, length {len}");
+    assert_eq!(Best::new().run(MasksOf(buf, at, len)), expected, "vectors, at {at}, length {len}");
+    assert_eq!(MasksOf(buf, at, len).run(Portable), expected, "portable, at {at}, length {len}");
 }
 
 #[test]
