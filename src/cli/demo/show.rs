@@ -70,7 +70,7 @@ impl Page {
 
     fn head(&mut self, report: &Report) {
         let title = self.paint.title.apply_to("privet demo");
-        self.line(format_args!("{title}  a web server's agent, the sidecar and a destination, all on this machine"));
+        self.line(format_args!("{title}  an agent, the sidecar and a destination, all on this machine"));
         self.line("");
         self.line(format_args!(
             "  agent ──▶ privet {} ──▶ destination {}   OTLP/gRPC",
@@ -114,8 +114,12 @@ impl Page {
             self.texts(&text.name, &text.sent, Ok(&text.sent));
             same = pair.texts.len() - 1;
         } else {
-            for text in &pair.texts {
+            for (index, text) in pair.texts.iter().enumerate() {
                 match &text.arrived {
+                    // Which metric or span it is.
+                    Some(arrived) if index == 0 && text.name == "name" => {
+                        self.texts(&text.name, &text.sent, Ok(arrived))
+                    }
                     Some(arrived) if *arrived == text.sent => same += 1,
                     Some(arrived) => self.texts(&text.name, &text.sent, Ok(arrived)),
                     None => self.texts(&text.name, &text.sent, Err("removed")),

@@ -32,7 +32,7 @@ const MAX_REQUEST: usize = 64 << 20;
 /// A file of at least so many bytes is worth a progress bar.
 const LONG_WORK: u64 = 16 << 20;
 
-/// Filter files with the rules that the sidecar would apply.
+/// Filter files with the rules that the sidecar would apply
 ///
 /// Reads IN (standard input by default), writes what may leave to standard output or OUT, and says on standard error what
 /// was done. Text lines give exactly as many lines back: one that cannot be judged becomes `[redacted]`, one that a rule
