@@ -4,7 +4,7 @@
 //! in 64, the stretch is taken apart byte by byte.
 
 use super::text::Text;
-use super::{Entity, Found, Seen, Span, Wanted, Writing, email, host, ip, percent};
+use super::{Entity, Found, Seen, Span, Wanted, Writing, email, host, ip, overlap, percent};
 use crate::scan::{Masks, Scanner, Search, WINDOW};
 
 /// A text to search, and where to put what is found.
@@ -68,6 +68,8 @@ struct Finder<'a> {
     floor: usize,
     /// Up to here the text has been dealt with.
     done: usize,
+    /// Some span overlaps another or stands before one that was found earlier.
+    tangled: bool,
 }
 
 /// Dots between labels, colons in pairs or in a chain, `@`, percent escapes: without one of them there is nothing to find.
@@ -114,13 +116,16 @@ impl<'a> Finder<'a> {
     #[inline(always)]
     fn new(job: Job<'a>) -> Finder<'a> {
         let first = job.found.spans.len();
-        Finder { floor: job.text.start, done: job.text.start, text: job.text, found: job.found, first }
+        Finder { floor: job.text.start, done: job.text.start, text: job.text, found: job.found, first, tangled: false }
     }
 
     #[inline(always)]
     fn finish(&mut self) {
         if !self.found.versions.is_empty() {
             self.reconsider();
+        }
+        if self.tangled {
+            overlap::resolve(&mut self.found.spans, self.first);
         }
     }
 
@@ -135,15 +140,10 @@ impl<'a> Finder<'a> {
         }
         let special = m.at | escapes | colons;
         let mut free = if self.done > at { !below((self.done - at).min(64) as u32) } else { !0 };
-        let before = self.found.spans.len();
         if special != 0 {
             free &= !self.special(at, m, special & free, escapes);
         }
-        let between = self.found.spans.len();
         self.runs(at, m, free);
-        if between > before && self.found.spans.len() > between {
-            self.sort_from(before);
-        }
     }
 
     /// Runs of labels: dotted quads and dotted names.
@@ -318,8 +318,10 @@ impl<'a> Finder<'a> {
         if !percent::search(&self.text, start, end, self.found) {
             return false;
         }
-        let last = self.found.spans[first..].last().map_or(end, |span| span.end as usize);
-        self.done = self.done.max(last);
+        if let Some(span) = self.found.spans.get(first).copied() {
+            self.note_order(first, span.start as usize);
+        }
+        self.done = self.done.max(end);
         self.floor = self.floor.max(end);
         true
     }
@@ -339,7 +341,6 @@ impl<'a> Finder<'a> {
         if (at..end).any(|i| buf[i] == b'%' && hex_at(i + 1) && hex_at(i + 2)) && self.escaped(at, end) {
             return end;
         }
-        let before = self.found.spans.len();
         let mut cursor = at.max(self.done);
         let mut i = cursor;
         while i < end {
@@ -358,7 +359,6 @@ impl<'a> Finder<'a> {
             i = to.max(i + 1);
         }
         self.labels(cursor, end);
-        self.sort_from(before);
         end
     }
 
@@ -396,16 +396,18 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Adds a span; one that covers earlier ones of this search takes their place.
+    /// Adds a span.
     #[inline(always)]
     fn push(&mut self, start: usize, end: usize, entity: Entity, address: u128) {
-        while let [.., last] = &self.found.spans[self.first..]
-            && (start..end).contains(&(last.start as usize))
-        {
-            self.found.spans.pop();
-        }
+        self.note_order(self.found.spans.len(), start);
         self.done = self.done.max(end);
         self.found.spans.push(Span { start: start as u32, end: end as u32, entity, writing: Writing::Plain, address });
+    }
+
+    /// A span is about to stand at `index` that begins at `start`: is it behind the one before?
+    #[inline(always)]
+    fn note_order(&mut self, index: usize, start: usize) {
+        self.tangled |= index > self.first && self.found.spans[index - 1].end as usize > start;
     }
 
     #[cold]
@@ -434,11 +436,6 @@ impl<'a> Finder<'a> {
             }
         }
         self.found.versions.clear();
-        self.sort_from(self.first);
-    }
-
-    #[cold]
-    fn sort_from(&mut self, first: usize) {
-        self.found.spans[first..].sort_unstable_by_key(|span| span.start);
+        self.tangled = true;
     }
 }

@@ -70,3 +70,249 @@ fn what_must_be_left_alone_is_left_alone() {
     }
     assert!(wrong.is_empty(), "\n{wrong}");
 }
+
+fn spans_in(buf: &[u8], start: usize, end: usize) -> Vec<Span> {
+    let mut found = Found::default();
+    let context = Context { wanted: Wanted::ALL, ..Context::default() };
+    let _ = Detector::builtin().find(buf, start, end, &context, &mut found);
+    found.spans
+}
+
+/// What the recognisers by shape find with one scanner.
+fn by_shape(buf: &[u8], start: usize, end: usize, portable: bool) -> (Vec<Span>, Seen) {
+    use crate::scan::{Portable, Search};
+    let mut found = Found::default();
+    let text = Text { buf, start, end, wanted: Wanted::ALL, place: Place::Text };
+    let job = Job { text, found: &mut found };
+    let seen = if portable { job.run(Portable) } else { Best::new().run(job) };
+    (found.spans, seen)
+}
+
+#[test]
+fn a_case_is_found_wherever_in_a_window_it_stands() {
+    for case in MUST_CATCH.iter().filter(|case| case.needs == Needs::Nothing) {
+        for before in 0..130 {
+            let text = format!("{}{} {}", "- ".repeat(before / 2), &" "[..before % 2], case.text);
+            let at = text.len() - case.text.len();
+            let got: Vec<_> = spans_in(text.as_bytes(), 0, text.len())
+                .iter()
+                .map(|s| (&text[s.start as usize..s.end as usize], s.entity))
+                .collect();
+            let expected: Vec<_> = case.found.iter().map(|(text, kind)| (*text, entity(*kind))).collect();
+            assert_eq!(got, expected, "{} at {at}", case.text);
+        }
+    }
+}
+
+#[test]
+fn runs_longer_than_a_window_are_taken_apart() {
+    let long = "a".repeat(90);
+    let label = "b".repeat(60);
+    for (text, expected) in [
+        (format!("{long}_10.0.0.1_{long}"), "10.0.0.1"),
+        (format!("{label}.{label}.corp.example"), &*format!("{label}.{label}.corp.example")),
+        (format!("{long}@example.com"), &*format!("{long}@example.com")),
+        (format!("alice@{label}.{label}.example.com"), &*format!("alice@{label}.{label}.example.com")),
+        (format!("{long}:2001:db8::1"), "2001:db8::1"),
+        (format!("https://app:{long}@10.0.0.1"), "10.0.0.1"),
+        (format!("{long}%20alice%40example.com"), "alice%40example.com"),
+    ] {
+        let spans = spans_in(text.as_bytes(), 0, text.len());
+        assert!(spans.iter().any(|s| &text[s.start as usize..s.end as usize] == expected), "{text}: {spans:?}");
+    }
+}
+
+#[test]
+fn an_address_has_its_value_in_every_spelling() {
+    let value = |text: &str| spans_in(text.as_bytes(), 0, text.len())[0].address;
+    assert_eq!(value("192.0.2.1"), value("::ffff:192.0.2.1"));
+    assert_eq!(value("192.0.2.1"), value("::FFFF:c000:201"));
+    assert_eq!(value("10.0.0.1"), value("10%2E0%2E0%2E1"));
+    assert_eq!(value("2001:DB8:0:0:0:0:0:1"), value("2001:db8::1"));
+    assert_eq!(value("2001:db8::1"), 0x2001_0db8 << 96 | 1);
+}
+
+#[test]
+fn strings_in_real_requests_are_searched_as_they_would_be_alone() {
+    let Some(root) = cases::data() else { return };
+    let mut strings = 0;
+    cases::for_each_real_file(&root.join("otlp"), &mut |request| {
+        for_each_string(request, 0, request.len(), 0, &mut |start, end| {
+            let mut alone = vec![b' '; 70];
+            alone.extend_from_slice(&request[start..end]);
+            alone.resize(alone.len() + 70, b' ');
+            let mut expected = spans_in(&alone, 70, 70 + end - start);
+            for span in &mut expected {
+                span.start = span.start - 70 + start as u32;
+                span.end = span.end - 70 + start as u32;
+            }
+            let got = spans_in(request, start, end);
+            assert_eq!(got, expected, "{}", String::from_utf8_lossy(&request[start..end]));
+            strings += 1;
+        });
+    });
+    assert!(strings > 1000, "only {strings} strings: is the data where it should be?");
+}
+
+/// Calls back for each length-delimited field that may be a string, at any depth.
+fn for_each_string(buf: &[u8], mut at: usize, end: usize, depth: u32, read: &mut dyn FnMut(usize, usize)) {
+    let varint = |at: &mut usize| {
+        let mut value = 0u64;
+        for shift in (0..63).step_by(7) {
+            let byte = *buf[..end].get(*at)?;
+            *at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    };
+    while at < end {
+        let Some(tag) = varint(&mut at) else { return };
+        match tag & 7 {
+            0 => drop(varint(&mut at)),
+            1 => at += 8,
+            5 => at += 4,
+            2 => {
+                let Some(len) = varint(&mut at) else { return };
+                let Some(to) = at.checked_add(len as usize).filter(|&to| to <= end) else { return };
+                if std::str::from_utf8(&buf[at..to]).is_ok() {
+                    read(at, to);
+                }
+                if depth < 12 {
+                    for_each_string(buf, at, to, depth + 1, read);
+                }
+                at = to;
+            }
+            _ => return,
+        }
+    }
+}
+
+#[test]
+fn scanners_lead_to_the_same_spans_in_real_text() {
+    let Some(root) = cases::data() else { return };
+    let mut spans = 0;
+    cases::for_each_real_file(&root, &mut |bytes| {
+        for line in bytes.split(|&byte| byte == b'\n') {
+            let (vectors, seen) = by_shape(line, 0, line.len(), false);
+            assert_eq!((&vectors, seen), (&by_shape(line, 0, line.len(), true).0, seen));
+            assert_eq!(seen.non_ascii, !line.is_ascii());
+            spans += vectors.len();
+        }
+    });
+    assert!(spans > 10_000, "only {spans} spans: is the data where it should be?");
+}
+
+#[test]
+fn hostile_texts_take_linear_time() {
+    for piece in [
+        "@",
+        "a@",
+        ".",
+        "a.",
+        "a.b@",
+        ":",
+        "::",
+        "1:",
+        "%41",
+        "%",
+        "//a:",
+        "//a@",
+        "\"@",
+        "1.1.1.1.",
+        "1.2.3.4 ",
+        "v1.2.3.4 ",
+        "x.com.",
+        "\\u0041.",
+        "[",
+        "é.",
+        "-",
+        "www.",
+    ] {
+        let text = piece.repeat(400_000 / piece.len());
+        let begun = std::time::Instant::now();
+        let _ = spans_in(text.as_bytes(), 0, text.len());
+        let took = begun.elapsed();
+        assert!(took.as_secs() < 5, "{piece:?} repeated took {took:?}");
+    }
+}
+
+mod properties {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Text with much of what triggers recognisers.
+    fn hostile() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            8 => proptest::sample::select(vec![
+                "@", ".", ":", "::", "%", "%40", "%2E", "%3A%2F", "10.0.0.1", "2001:db8::1", "a", "b-1", ".com", "corp", ".internal",
+                "//", "\"", "\\", "\\n", "[", "]", "u7", "é", "用户", "1.2.3.4", "version", "=", "/", " ", "_", "git@", "xn--", "com",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            ]).prop_map(|s| s.as_bytes().to_vec()),
+            1 => proptest::collection::vec(any::<u8>(), 1..4),
+        ];
+        proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_bytes_are_searched_without_panic_and_alike(buf in hostile(), from in 0usize..20, to in 0usize..20) {
+            let (start, end) = (from.min(buf.len()), buf.len() - to.min(buf.len()));
+            prop_assume!(start <= end);
+            let (vectors, _) = by_shape(&buf, start, end, false);
+            let (portable, _) = by_shape(&buf, start, end, true);
+            prop_assert_eq!(&vectors, &portable);
+            let spans = spans_in(&buf, start, end);
+            for pair in spans.windows(2) {
+                prop_assert!(pair[0].end <= pair[1].start, "{:?}", pair);
+            }
+            for span in &spans {
+                prop_assert!(start <= span.start as usize && span.start < span.end && span.end as usize <= end);
+            }
+            // What stands around the text changes nothing.
+            let alone = spans_in(&buf[start..end], 0, end - start);
+            let moved: Vec<_> = alone.into_iter().map(|s| Span { start: s.start + start as u32, end: s.end + start as u32, ..s }).collect();
+            prop_assert_eq!(spans, moved);
+        }
+
+        #[test]
+        fn addresses_are_parsed_as_the_standard_library_does(text in "[0-9a-f:.]{0,24}", six in any::<u128>(), four in any::<u32>()) {
+            prop_assert_eq!(ip::parse_v6(text.as_bytes()), text.parse::<Ipv6Addr>().ok().map(u128::from), "{}", text);
+            prop_assert_eq!(ip::parse_v4(text.as_bytes()), text.parse::<Ipv4Addr>().ok().map(u32::from), "{}", text);
+            let six = six & if four & 1 == 0 { !0 } else { !(0xffff_ffff << (four % 96)) };
+            prop_assert_eq!(ip::parse_v6(Ipv6Addr::from(six).to_string().as_bytes()), Some(six));
+            prop_assert_eq!(ip::parse_v4(Ipv4Addr::from(four).to_string().as_bytes()), Some(four));
+        }
+    }
+}
+
+#[test]
+fn published_address_suites_are_parsed_as_the_standard_library_does() {
+    let Some(root) = cases::data() else { return };
+    let mut addresses = 0;
+    cases::for_each_real_file(&root.join("misc/ip_parse"), &mut |bytes| {
+        // Whatever the suites' shape: every quoted string in them.
+        let text = std::str::from_utf8(bytes).expect("a suite is text");
+        for string in text.split('"').skip(1).step_by(2) {
+            assert_eq!(
+                ip::parse_v6(string.as_bytes()),
+                string.parse::<std::net::Ipv6Addr>().ok().map(u128::from),
+                "{string}"
+            );
+            assert_eq!(
+                ip::parse_v4(string.as_bytes()),
+                string.parse::<std::net::Ipv4Addr>().ok().map(u32::from),
+                "{string}"
+            );
+            addresses += 1;
+        }
+    });
+    assert!(addresses > 500, "only {addresses}");
+}
