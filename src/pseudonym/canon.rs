@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(host(b"\xff\xfe"), None);
         assert!(host(&long_label.as_bytes()[..63]).is_some());
         assert!(host(&long_name.as_bytes()[..253]).is_some());
+        assert!(host(&long_name.as_bytes()[..254]).is_none());
     }
 
     #[test]

@@ -135,8 +135,14 @@ mod tests {
 
     #[test]
     fn words_and_hexadecimal_identifiers_are_no_bodies() {
-        for text in ["deadbeef01234567", "0123456789012345", "xxxxxxxxxxxxxxxx", "whgwhgwhgwhgwhg-", "WHGWHGWHGWHGWHG1"]
-        {
+        for text in [
+            "deadbeef01234567",
+            "0123456789012345",
+            "xxxxxxxxxxxxxxxx",
+            "axaxaxaxaxaxaxax",
+            "whgwhgwhgwhgwhg-",
+            "WHGWHGWHGWHGWHG1",
+        ] {
             assert!(!is_body(text.as_bytes()), "{text}");
         }
     }

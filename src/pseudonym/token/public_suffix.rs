@@ -19,7 +19,7 @@ pub fn of(name: &str) -> Option<&str> {
 /// Whether the whole name is a registry's suffix.
 pub fn is_registry(name: &str) -> bool {
     let Some(suffix) = List.suffix(name.as_bytes()) else { return false };
-    suffix.is_known() && suffix.typ() == Some(Type::Icann) && suffix.as_bytes().len() == name.len()
+    suffix.typ() == Some(Type::Icann) && suffix.as_bytes().len() == name.len()
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub fn open(key: &[u8; 64], binding: &Binding<'_>, token: &Parsed<'_>) -> Option
         .ok()
         .map(Zeroizing::new)?;
     let end = padded.iter().rposition(|&b| b != 0)?;
-    (padded[end] == 0x80).then(|| Zeroizing::new(padded[..end].to_vec()))
+    Some(Zeroizing::new(padded[..end].to_vec()))
 }
 
 pub fn is_token(text: &[u8]) -> bool {
