@@ -54,6 +54,8 @@ struct Rare {
     fail_closed: BTreeMap<&'static str, u64>,
     rules: BTreeMap<(String, &'static str), Arc<PerRule>>,
     policy_digest: String,
+    /// Epoch and check value.
+    key: (String, String),
 }
 
 type PerRule = [AtomicU64; 4];
@@ -210,12 +212,18 @@ impl Metrics {
         self.destination_connections.load(Relaxed)
     }
 
-    /// A policy with these rules (name and action, by index) took effect. Rules of the same name go on counting.
-    pub fn policy_loaded(&self, digest: &str, rules: impl IntoIterator<Item = (String, &'static str)>) -> RuleCounters {
+    /// Counters for a policy's rules (name and action, by index). Rules of the same name go on counting.
+    pub fn rule_counters(&self, rules: impl IntoIterator<Item = (String, &'static str)>) -> RuleCounters {
+        let mut rare = self.rare();
+        RuleCounters(rules.into_iter().map(|rule| Arc::clone(rare.rules.entry(rule).or_default())).collect())
+    }
+
+    /// A policy and a key took effect.
+    pub fn in_force(&self, policy_digest: &str, epoch: u32, check_value: String) {
         self.loaded_at.store(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()), Relaxed);
         let mut rare = self.rare();
-        digest.clone_into(&mut rare.policy_digest);
-        RuleCounters(rules.into_iter().map(|rule| Arc::clone(rare.rules.entry(rule).or_default())).collect())
+        policy_digest.clone_into(&mut rare.policy_digest);
+        rare.key = (epoch.to_string(), check_value);
     }
 
     /// A reload went through, or left the last good state in place.
@@ -287,13 +295,18 @@ impl Metrics {
         let count = |count: &AtomicU64| Value::Integer(count.load(Relaxed));
         let one = |name, help, kind, value| family(name, help, kind, vec![sample(&[], value)]);
         let build = [("version", env!("CARGO_PKG_VERSION"))];
-        let digest = self.rare().policy_digest.clone();
+        let (digest, (epoch, check_value)) = {
+            let rare = self.rare();
+            (rare.policy_digest.clone(), rare.key.clone())
+        };
+        let key = [("epoch", epoch.as_str()), ("check_value", &check_value)];
         let reloads = vec![
             sample(&[("result", "success")], count(&self.reloads)),
             sample(&[("result", "failure")], count(&self.reloads_failed)),
         ];
         let current = u64::from(self.last_reload_failed.load(Relaxed) == 0);
         vec![
+            family("privet_key_info", "Always 1.", Kind::Gauge, vec![sample(&key, Value::Integer(1))]),
             family("privet_build_info", "Always 1.", Kind::Gauge, vec![sample(&build, Value::Integer(1))]),
             family(
                 "privet_policy_info",

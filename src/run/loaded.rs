@@ -27,6 +27,13 @@ pub struct Loaded {
     pub until: Option<SystemTime>,
 }
 
+impl Loaded {
+    fn tell(&self, metrics: &Metrics) {
+        let (policy, pseudonyms) = (self.engine.policy(), self.engine.pseudonyms());
+        metrics.in_force(policy.digest(), pseudonyms.epoch(), pseudonyms.check_value());
+    }
+}
+
 /// What all of a process's tasks share.
 pub struct State {
     pub metrics: Arc<Metrics>,
@@ -68,6 +75,7 @@ impl State {
             Destination::Stdout => None,
             Destination::Grpc(grpc) => Some(Arc::new(Target::new(grpc.clone(), Arc::clone(&metrics))?)),
         };
+        loaded.tell(&metrics);
         Ok(State {
             metrics,
             budget: Budget::new(config.limits.in_flight),
@@ -118,6 +126,7 @@ impl State {
             tracing::error!(%error, "reload refused; the last good policy, keys and credentials stay in force");
             self.reload_error.store(Arc::new(Some(error.to_string())));
         })?;
+        loaded.tell(&self.metrics);
         self.loaded.store(Arc::new(loaded));
         self.reload_error.store(Arc::new(None));
         tracing::info!("reloaded");
@@ -152,7 +161,7 @@ impl Sources {
             }
         };
         let rules = policy.rules().iter().map(|rule| (rule.name.clone(), rule.action.name()));
-        let rules = metrics.policy_loaded(policy.digest(), rules);
+        let rules = metrics.rule_counters(rules);
         let until = [next_change, policy.next_expiry().and_then(end_of)].into_iter().flatten().min();
         Ok(Loaded { engine: Engine::new(Arc::new(policy), Arc::new(pseudonyms)), rules, until })
     }

@@ -154,9 +154,8 @@ impl Link {
                 Err(Broken::Unseen(_)) => {
                     self.forget();
                     let requests = self.requests().await?;
-                    self.call(requests, signal, body, deadline).await.or_else(|broken| match broken {
-                        Broken::Unseen(status) | Broken::Lost(status) => Err(status),
-                    })
+                    let again = self.call(requests, signal, body, deadline).await;
+                    again.map_err(|(Broken::Unseen(status) | Broken::Lost(status))| status)
                 }
                 Err(Broken::Lost(status)) => Err(status),
                 Ok(outcome) => Ok(outcome),

@@ -43,6 +43,7 @@ async fn metrics_count_what_happened_and_show_no_value() {
     ] {
         assert!(text.contains(&format!("{line}\n")), "{line} is not in\n{text}");
     }
+    assert!(text.contains("privet_key_info{epoch=\"0\",check_value=\""), "{text}");
     assert!(text.contains("privet_rule_actions_total{signal=\"logs\",rule="), "{text}");
     assert!(!destination.seen().contains(CANARY));
 }
