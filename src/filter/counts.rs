@@ -44,6 +44,13 @@ impl Counts {
         }
     }
 
+    /// Becomes a copy, without allocating where there is room.
+    pub(super) fn copy_from(&mut self, other: &Counts) {
+        self.rules.clone_from(&other.rules);
+        self.unknown_fields.clone_from(&other.unknown_fields);
+        self.fail_closed.clone_from(&other.fail_closed);
+    }
+
     /// The rules that acted.
     pub(super) fn acted(&self) -> impl Iterator<Item = RuleId> + '_ {
         let acted = self.rules.iter().enumerate().filter(|(_, times)| **times > 0);

@@ -79,6 +79,14 @@ impl Worker {
         self.scratch.clear();
     }
 
+    /// A number for a set of names that has none yet.
+    pub(super) fn new_names(&mut self) -> u32 {
+        // u32::MAX marks keys whose text is never searched; after 4 billion sets an old number may come again, but its
+        // keys have long left the table.
+        self.names_drawn = self.names_drawn.wrapping_add(1).clamp(1, u32::MAX - 1);
+        self.names_drawn
+    }
+
     /// Gives the set of names just learnt (and left in `scratch`) a number: that of the set before if it is the same.
     pub(super) fn name_names(&mut self) {
         if self.scratch.is_empty() {
@@ -86,7 +94,7 @@ impl Worker {
             return;
         }
         if self.scratch != self.names_before {
-            self.names_serial = self.names_serial.wrapping_add(1).clamp(1, u32::MAX - 1);
+            self.names_serial = self.new_names();
             self.names_before.clear();
             self.names_before.extend_from_slice(&self.scratch);
         }

@@ -6,6 +6,7 @@
 //! walk ─▶ attribute ─▶ text ─▶ treat ─▶ edits            one pass; edits are written out in one copy
 //!   │        └ keys: the policy's answer for each distinct key, interned
 //!   ├ lookahead: what a resource or record says of itself, before its parts are judged
+//!   ├ learn: names that one place of a record gives away hold for all of it
 //!   ├ identity: no two series of a metric become one
 //!   └ profiles: text that stands elsewhere than where it is used
 //! ```
@@ -18,6 +19,7 @@ mod counts;
 mod identity;
 mod json;
 mod keys;
+mod learn;
 mod lookahead;
 mod overlap;
 mod profiles;
@@ -62,12 +64,18 @@ pub struct Worker {
     known: Known,
     /// Tells sets of known names apart; 0 is the empty one.
     names: u32,
+    /// The number of the set in `names_before`, and the last one that was given out.
     names_serial: u32,
+    names_drawn: u32,
     names_before: Vec<u8>,
     scratch: Vec<u8>,
     path: Vec<u8>,
     identity: identity::Pairs,
+    /// Names that the record at hand gave away.
+    learned: learn::Learned,
     counts: Counts,
+    /// As they stood before the record at hand.
+    counts_before: Counts,
 }
 
 /// A request as it may leave.

@@ -81,6 +81,9 @@ impl Walk<'_> {
             }
             _ => self.treat_text(piece.text, piece, treatment, id),
         };
+        if staged && piece.entity == Entity::Host {
+            self.w.learned.note(piece.text);
+        }
         if !staged {
             return Ok(Outcome::Untouched);
         }

@@ -389,9 +389,11 @@ impl<'a> Walk<'a> {
         if let Some(treatment) = self.policy.record(self.signal, self.active) {
             return Err(Stop::Drop(self.policy.treatment(treatment).rule));
         }
-        self.fields(message, content, end)?;
         if role == Role::DataPoint {
+            self.fields(message, content, end)?;
             self.tell_series_apart(message, end);
+        } else {
+            self.fields_and_names(message, content, end)?;
         }
         self.active = self.scope;
         Ok(())

@@ -1,0 +1,105 @@
+//! Short host names that one place of a record gives away (a syslog header, a key, `\\name\share`) hold for the whole record:
+//! a second look finds them where nothing stands around them.
+
+use super::walk::{Stop, Walk};
+
+/// Names found in the record at hand, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// Whether names are to be taken down.
+    listening: bool,
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Learned {
+    fn listen(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.listening = true;
+    }
+
+    /// Takes down a host's name. Dotted ones are found by their shape wherever they stand.
+    #[inline]
+    pub fn note(&mut self, name: &[u8]) {
+        if self.listening && !name.contains(&b'.') {
+            self.bytes.extend_from_slice(name);
+            self.ends.push(self.bytes.len() as u32);
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start as usize..*end as usize])
+    }
+
+    /// Whether one of the names stands in `record` oftener than it was found. Looks at bare bytes: what stands around a
+    /// name there may be a tag or a length, so neighbours say nothing.
+    fn stand_elsewhere(&self, record: &[u8]) -> bool {
+        self.names().any(|name| {
+            let found = self.names().filter(|other| other.eq_ignore_ascii_case(name)).count();
+            occurrences(record, name) > found
+        })
+    }
+}
+
+/// How often a name stands in a text, whatever its case.
+fn occurrences(text: &[u8], name: &[u8]) -> usize {
+    let Some(first) = name.first() else { return 0 };
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr::memchr2_iter(lower, upper, text)
+        .filter(|at| text.get(*at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)))
+        .count()
+}
+
+impl Walk<'_> {
+    /// Walks a log record or span; a second time if it gave away a name that stands elsewhere in it, too.
+    pub fn fields_and_names(&mut self, message: u8, content: usize, end: usize) -> Result<(), Stop> {
+        let mark = self.w.edits.mark();
+        self.w.counts_before.copy_from(&self.w.counts);
+        self.w.learned.listen();
+        self.fields(message, content, end)?;
+        self.w.learned.listening = false;
+        if self.w.learned.ends.is_empty() || !self.w.learned.stand_elsewhere(&self.buf[content..end]) {
+            return Ok(());
+        }
+        let (known, names) = (self.w.known.mark(), self.w.names);
+        let (learned, into) = (&self.w.learned, &mut self.w.known);
+        if !learned.names().fold(false, |added, name| into.add(name) | added) {
+            return Ok(());
+        }
+        self.w.names = self.w.new_names();
+        self.w.edits.roll_back(mark);
+        self.w.counts.copy_from(&self.w.counts_before);
+        let walked = self.fields(message, content, end);
+        self.w.known.forget(known);
+        self.w.names = names;
+        walked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_stands_oftener_than_it_was_found_is_worth_a_second_look() {
+        let mut learned = Learned::default();
+        learned.note(b"ignored");
+        learned.listen();
+        learned.note(b"FW01");
+        learned.note(b"web-1.corp.example");
+        assert_eq!(learned.names().collect::<Vec<_>>(), [b"FW01"]);
+        assert!(!learned.stand_elsewhere(b"<1> FW01 up"));
+        assert!(learned.stand_elsewhere(b"<1> FW01 up, fw01 down"));
+        learned.note(b"fw01");
+        assert!(!learned.stand_elsewhere(b"<1> FW01 up, fw01 down"));
+    }
+
+    #[test]
+    fn names_are_counted_whatever_stands_around_them() {
+        assert_eq!(occurrences(b"1db1x DB1", b"db1"), 2);
+        assert_eq!(occurrences(b"", b"db1"), 0);
+        assert_eq!(occurrences(b"db", b"db1"), 0);
+    }
+}
