@@ -55,19 +55,22 @@ fn padded(tail: &[u8]) -> [u8; WINDOW] {
     block
 }
 
+/// Always inline, so that the masks stay in registers; hence without a target feature of its own.
+///
 /// # Safety
-/// `WINDOW` bytes are readable from `window` on.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-#[inline]
+/// The features of [`Avx2`] are there, and `WINDOW` bytes are readable from `window` on.
+#[inline(always)]
 unsafe fn classify(window: *const u8, len: usize) -> Masks {
     // SAFETY: as the caller promises.
-    let (first, second) = unsafe { (_mm256_loadu_si256(window.cast()), _mm256_loadu_si256(window.add(32).cast())) };
-    let valid = _bzhi_u64(!0, len as u32);
-    let low = half(first);
-    if len <= 32 {
-        return low.and(valid);
+    unsafe {
+        let valid = _bzhi_u64(!0, len as u32);
+        let low = half(_mm256_loadu_si256(window.cast()));
+        if len <= 32 {
+            return low.and(valid);
+        }
+        let high = half(_mm256_loadu_si256(window.add(32).cast()));
+        low.or(high.shifted_by_32()).and(valid)
     }
-    low.or(half(second).shifted_by_32()).and(valid)
 }
 
 // One bit a class in the product of two nibble tables: a byte belongs where both its nibbles do. Letters need two bits,
@@ -117,35 +120,38 @@ const BY_HIGH_NIBBLE: [u8; 16] = {
     table
 };
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-#[inline]
-fn half(bytes: __m256i) -> Masks {
-    let nibble = _mm256_set1_epi8(0x0f);
-    // SAFETY: the tables are 16 bytes long.
-    let (by_low, by_high) =
-        unsafe { (_mm_loadu_si128(BY_LOW_NIBBLE.as_ptr().cast()), _mm_loadu_si128(BY_HIGH_NIBBLE.as_ptr().cast())) };
-    let (by_low, by_high) = (_mm256_broadcastsi128_si256(by_low), _mm256_broadcastsi128_si256(by_high));
-    // A shuffle yields 0 where the index's top bit is set, so bytes above 0x7f are in no class but `high` and `word`.
-    let low = _mm256_shuffle_epi8(by_low, bytes);
-    let high = _mm256_shuffle_epi8(by_high, _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble));
-    let class = _mm256_and_si256(low, high);
+/// # Safety
+/// The features of [`Avx2`] are there.
+#[inline(always)]
+unsafe fn half(bytes: __m256i) -> Masks {
+    // SAFETY: as the caller promises; the tables are 16 bytes long.
+    unsafe {
+        let nibble = _mm256_set1_epi8(0x0f);
+        let (by_low, by_high) =
+            (_mm_loadu_si128(BY_LOW_NIBBLE.as_ptr().cast()), _mm_loadu_si128(BY_HIGH_NIBBLE.as_ptr().cast()));
+        let (by_low, by_high) = (_mm256_broadcastsi128_si256(by_low), _mm256_broadcastsi128_si256(by_high));
+        // A shuffle yields 0 where the index's top bit is set, so bytes above 0x7f are in no class but `high` and `word`.
+        let low = _mm256_shuffle_epi8(by_low, bytes);
+        let high = _mm256_shuffle_epi8(by_high, _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble));
+        let class = _mm256_and_si256(low, high);
 
-    let dash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'-' as i8));
-    let underscore = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'_' as i8));
-    let alphanumeric = _mm256_cmpgt_epi8(
-        _mm256_and_si256(class, _mm256_set1_epi8((LETTER_FIRST | LETTER_SECOND | DIGIT) as i8)),
-        _mm256_setzero_si256(),
-    );
-    let word = _mm256_or_si256(_mm256_or_si256(dash, underscore), _mm256_or_si256(alphanumeric, bytes));
-    Masks {
-        word: mask(word),
-        dot: mask(_mm256_slli_epi16::<4>(class)),
-        digit: mask(_mm256_slli_epi16::<5>(class)),
-        hex: mask(_mm256_or_si256(class, _mm256_slli_epi16::<5>(class))),
-        colon: mask(_mm256_slli_epi16::<3>(class)),
-        at: mask(_mm256_slli_epi16::<2>(class)),
-        percent: mask(_mm256_slli_epi16::<1>(class)),
-        high: mask(bytes),
+        let dash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'-' as i8));
+        let underscore = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'_' as i8));
+        let alphanumeric = _mm256_cmpgt_epi8(
+            _mm256_and_si256(class, _mm256_set1_epi8((LETTER_FIRST | LETTER_SECOND | DIGIT) as i8)),
+            _mm256_setzero_si256(),
+        );
+        let word = _mm256_or_si256(_mm256_or_si256(dash, underscore), _mm256_or_si256(alphanumeric, bytes));
+        Masks {
+            word: mask(word),
+            dot: mask(_mm256_slli_epi16::<4>(class)),
+            digit: mask(_mm256_slli_epi16::<5>(class)),
+            hex: mask(_mm256_or_si256(class, _mm256_slli_epi16::<5>(class))),
+            colon: mask(_mm256_slli_epi16::<3>(class)),
+            at: mask(_mm256_slli_epi16::<2>(class)),
+            percent: mask(_mm256_slli_epi16::<1>(class)),
+            high: mask(bytes),
+        }
     }
 }
 
