@@ -81,6 +81,6 @@ fn say(policy: Option<&Policy>, found: &Diagnostics) -> io::Result<()> {
             let name = if name.is_empty() { "the policy" } else { name };
             writeln!(io::stdout().lock(), "{name} is right: {rules} rules, sha256 {digest}")
         }
-        _ => writeln!(errors, "{} problems", found.items.len()),
+        _ => writeln!(errors, "{} problem{}", found.items.len(), if found.items.len() == 1 { "" } else { "s" }),
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use crate::detect::{Detector, Wanted};
+use crate::detect::dictionary::{Dictionaries, DictionarySpec};
+use crate::detect::pattern::{PatternSpec, Patterns};
+use crate::detect::{Detector, Entity, Wanted};
 use crate::otlp::{Part, PartSet};
 use crate::pseudonym::{KindId, Recipe};
 
@@ -69,7 +71,9 @@ pub fn compile(
         kinds: &kinds,
         treatments: Pool::new(MAX_TREATMENTS),
         clauses: Vec::new(),
-        patterns: 0,
+        pattern_kinds: 0,
+        patterns: Vec::new(),
+        dictionaries: Vec::new(),
         problems: Vec::new(),
     };
     let (acting, keeping): (Vec<Acting>, Vec<Acting>) = rules
@@ -80,7 +84,17 @@ pub fn compile(
     if !compiler.problems.is_empty() {
         return Err(compiler.problems);
     }
-    let Compiler { treatments, clauses, .. } = compiler;
+    let Compiler { treatments, clauses, patterns, dictionaries, .. } = compiler;
+    let (specs, owners): (Vec<PatternSpec>, Vec<RuleId>) = patterns.into_iter().unzip();
+    let patterns = Patterns::build(specs).map_err(|wrong| {
+        let at = match &rules[usize::from(owners[wrong.spec].0)].target {
+            Target::Pattern(pattern) => (pattern.file, pattern.at.clone()),
+            _ => (0, 0..0),
+        };
+        let message = format!("this pattern cannot be searched for: {}", wrong.message);
+        vec![Diagnostic::error(Code::BadRegex, at.0, at.1, message)]
+    })?;
+    let detector = Detector::new(patterns, Dictionaries::build(&dictionaries));
 
     let text_plans = Pool::new(MAX_TEXT_PLANS);
     let strictest = strictest_text(&acting, &treatments);
@@ -110,7 +124,7 @@ pub fn compile(
         keep: keep_lists(documents),
         value_exceptions: value_exceptions(&exceptions, &rules),
         exceptions: exceptions.iter().map(|exception| info(exception, &rules)).collect(),
-        detector: Detector::builtin(),
+        detector,
         warnings: Default::default(),
     })
 }
@@ -151,7 +165,11 @@ struct Compiler<'a> {
     kinds: &'a [String],
     treatments: Pool<Treatment>,
     clauses: Vec<Clause>,
-    patterns: u16,
+    /// How many indices of [`Entity::Pattern`] are given out.
+    pattern_kinds: u16,
+    /// With the rule that each belongs to.
+    patterns: Vec<(PatternSpec, RuleId)>,
+    dictionaries: Vec<DictionarySpec>,
     problems: Vec<Diagnostic>,
 }
 
@@ -200,6 +218,8 @@ impl Compiler<'_> {
             Target::Dictionary(dictionary) if !dictionary.value.hosts.is_empty() => {
                 acting.text.host = Some(self.intern(treat(Class::Host, HOST), rule));
                 acting.text.wanted = Wanted::HOST;
+                let words = dictionary.value.hosts.clone();
+                self.dictionaries.push(DictionarySpec { entity: Entity::Host, words });
             }
             Target::Pattern(_) | Target::Dictionary(_) => {
                 let kind = match &rule.kind {
@@ -213,15 +233,39 @@ impl Compiler<'_> {
                     _ => Class::Other,
                 };
                 let treatment = self.intern(treat(class, kind), rule);
-                let index = usize::from(self.patterns);
-                let mut patterns = vec![None; index + 1];
-                patterns[index] = Some(treatment);
+                let index = self.pattern_kinds;
+                self.pattern_kinds += 1;
+                let mut patterns = vec![None; usize::from(index) + 1];
+                patterns[usize::from(index)] = Some(treatment);
                 acting.text.patterns = patterns.into();
                 acting.text.wanted = Wanted::PATTERNS;
-                self.patterns += 1;
+                self.search_for(index, id, rule);
             }
         }
         acting
+    }
+
+    /// Tells the detector what a rule looks for.
+    fn search_for(&mut self, index: u16, id: RuleId, rule: &Rule) {
+        match &rule.target {
+            Target::Pattern(pattern) => {
+                let pattern = &pattern.value;
+                let spec = PatternSpec {
+                    index,
+                    regex: pattern.regex.clone(),
+                    case_insensitive: false,
+                    keywords: pattern.keywords.clone(),
+                    group: usize::from(pattern.group),
+                    validators: pattern.validators.clone(),
+                };
+                self.patterns.push((spec, id));
+            }
+            Target::Dictionary(dictionary) => {
+                let words = dictionary.value.keywords.clone();
+                self.dictionaries.push(DictionarySpec { entity: Entity::Pattern(index), words });
+            }
+            Target::Record | Target::Field | Target::Detect(_) => {}
+        }
     }
 
     /// The parts where a rule acts: those it names, or those it can mean.

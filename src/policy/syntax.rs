@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use crate::detect::Wanted;
+use crate::detect::pattern::Validator;
 use crate::otlp::{Part, PartSet, Signal};
 
 use super::compiled::Action;
@@ -61,18 +62,9 @@ pub enum Target {
 pub struct Pattern {
     pub regex: String,
     pub keywords: Vec<String>,
-    pub validator: Option<Validator>,
-    pub group: Option<u8>,
-    /// Least Shannon entropy, in bits a character.
-    pub entropy: Option<f64>,
-}
-
-/// A check behind a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Validator {
-    Luhn,
-    Iban,
-    Jwt,
+    /// The group that is hidden; 0 is the whole match.
+    pub group: u8,
+    pub validators: Vec<Validator>,
 }
 
 #[derive(Debug, Default)]
@@ -222,8 +214,10 @@ fn read_rule(reader: &mut Reader<'_>, node: &Node, include: &dyn Fn(&str) -> Res
     let examples = read_examples(reader, &fields);
     let target = read_target(reader, &fields, include);
     let options = read_options(reader, &fields);
-    let (name, (action, action_node), target) = (name?, action?, target?);
-    check_options(reader, &fields, action, action_node, &options);
+    if let Some((action, node)) = action {
+        check_options(reader, &fields, action, node, &options);
+    }
+    let (name, (action, _), target) = (name?, action?, target?);
     Some(Rule { name, signals, parts, keys, when, target, kind, action, options, names_host, scalars_only, examples })
 }
 
@@ -301,7 +295,7 @@ fn read_pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Pattern> {
         [("luhn", Validator::Luhn), ("iban", Validator::Iban), ("jwt", Validator::Jwt)];
     if let Yaml::Text(_) = node.value {
         let regex = read_regex(reader, node)?;
-        return Some(Pattern { regex, keywords: Vec::new(), validator: None, group: None, entropy: None });
+        return Some(Pattern { regex, keywords: Vec::new(), group: 0, validators: Vec::new() });
     }
     let fields = reader.fields(node, "a pattern", &["regex", "keywords", "validator", "group", "entropy"])?;
     let regex = fields.required("regex", reader).and_then(|node| read_regex(reader, node));
@@ -317,7 +311,12 @@ fn read_pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Pattern> {
         reader.error(Code::OutOfRange, &node.at, "the regular expression has no such group");
     }
     let keywords = keywords.into_iter().map(|keyword| keyword.value).collect();
-    Some(Pattern { regex, keywords, validator, group: group.map(|(group, _)| group), entropy })
+    Some(Pattern {
+        regex,
+        keywords,
+        group: group.map_or(0, |(group, _)| group),
+        validators: validator.into_iter().chain(entropy.map(Validator::Entropy)).collect(),
+    })
 }
 
 /// A regular expression that compiles within bounds and matches something; errors point into it.

@@ -185,3 +185,16 @@ fn the_digest_is_of_what_is_said_and_not_of_how_or_in_which_order() {
     assert_ne!(digest(&[("1", a)]), digest(&[("1", b)]));
     assert_eq!(digest(&[("1", a)]).len(), 64);
 }
+
+#[test]
+fn patterns_and_dictionaries_are_searched_for_and_have_kinds_of_their_own() {
+    let policy = policy(
+        "version: 1\nrules:\n\
+         \x20 - name: card-numbers\n    pattern: {regex: '[0-9]{13,19}', validator: luhn}\n    action: mask\n    last: 4\n    hits: ['card 4111111111111111']\n    misses: ['card 4111111111111112']\n\
+         \x20 - name: projects\n    dictionary: {keywords: [bluebird]}\n    action: redact\n    hits: [about bluebird]\n    misses: [about blackbird]\n\
+         \x20 - name: our-hosts\n    dictionary: {hosts: [db1]}\n    action: pseudonymise\n    hits: [from db1 on]\n    misses: [from there on]\n",
+    );
+    let found = policy.check_examples();
+    assert!(found.items.is_empty(), "{found}");
+    assert_eq!(policy.kinds()[6..], ["card_numbers", "projects"]);
+}
