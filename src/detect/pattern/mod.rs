@@ -13,6 +13,7 @@ mod validate;
 mod windows;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex_automata::hybrid::dfa;
 use regex_automata::meta;
@@ -86,6 +87,8 @@ pub struct Patterns {
     /// Finds which of the patterns without literal match somewhere.
     lazy: Option<Lazy>,
     notes: Vec<CostNote>,
+    /// Tells these patterns from all others of the process; see [`PatternScratch`].
+    identity: u64,
 }
 
 #[derive(Debug)]
@@ -107,9 +110,11 @@ struct Lazy {
     patterns: Vec<u16>,
 }
 
-/// One worker's memory for [`Patterns::find_in`]. Belongs to the patterns that it was first used with.
+/// One worker's memory for [`Patterns::find_in`]. Its lazy DFA's states belong to certain patterns, and are thrown away when
+/// it is used with others.
 #[derive(Default)]
 pub struct PatternScratch {
+    identity: u64,
     candidates: Vec<Candidate>,
     lazy: Option<(dfa::Cache, PatternSet)>,
 }
@@ -139,7 +144,8 @@ impl Patterns {
     /// # Errors
     /// The first one that cannot be: syntax, size, a group that it has not, an empty keyword.
     pub fn build(specs: Vec<PatternSpec>) -> Result<Patterns, PatternError> {
-        let mut built = Patterns::default();
+        static BUILT: AtomicU64 = AtomicU64::new(0);
+        let mut built = Patterns { identity: 1 + BUILT.fetch_add(1, Ordering::Relaxed), ..Patterns::default() };
         let mut literals = Vec::new();
         let mut without = Vec::new();
         if specs.len() >= usize::from(u16::MAX) {
@@ -220,6 +226,9 @@ impl Patterns {
     /// Notes the patterns without literal that match somewhere; all of them, if the DFA gives up.
     fn note_lazy(&self, text: &[u8], scratch: &mut PatternScratch) {
         let Some(lazy) = &self.lazy else { return };
+        if scratch.identity != self.identity {
+            (scratch.identity, scratch.lazy) = (self.identity, None);
+        }
         let (cache, set) =
             scratch.lazy.get_or_insert_with(|| (lazy.dfa.create_cache(), PatternSet::new(lazy.patterns.len())));
         set.clear();

@@ -237,3 +237,15 @@ fn offsets_are_those_of_the_buffer_and_nothing_beyond_the_text_is_seen() {
     patterns.find_in(b"needle1 needle23 needle4", 8, 15, &mut PatternScratch::default(), &mut spans);
     assert_eq!((spans[0].start, spans[0].end, spans.len()), (8, 15, 1));
 }
+
+#[test]
+fn a_worker_may_go_on_with_other_patterns() {
+    let mut scratch = PatternScratch::default();
+    let mut spans = Vec::new();
+    for (regex, text) in [("[0-9]{3}", "a 123"), ("[a-z]{4}|[0-9]{9}", "12 abcd"), ("[0-9]{3}", "9 456")] {
+        let patterns = build(vec![spec(regex), spec("[A-Z]{7}")]);
+        spans.clear();
+        patterns.find_in(text.as_bytes(), 0, text.len(), &mut scratch, &mut spans);
+        assert_eq!(spans.len(), 1, "{regex}");
+    }
+}
