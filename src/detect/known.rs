@@ -7,25 +7,19 @@ use crate::scan::fingerprint::{self, Fingerprint};
 /// Longer ones are no host names (RFC 1035).
 const MAX_NAME: usize = 253;
 
-/// What stands where a host's name would, and names none.
-const PLACEHOLDERS: [&[u8]; 29] = [
+/// What stands where a host's name would when there is none.
+const NO_NAMES: [&[u8]; 11] =
+    [b"unknown", b"undefined", b"default", b"none", b"null", b"nil", b"nan", b"true", b"false", b"host", b"hostname"];
+
+/// Words that name a host only to those who call one so: they are believed of a resource, and in the place of a host, but what
+/// is learnt from a text is not looked for if it is one.
+const WORDS: [&[u8]; 16] = [
     b"localhost",
     b"localdomain",
-    b"unknown",
-    b"undefined",
-    b"default",
-    b"none",
-    b"null",
-    b"nil",
-    b"nan",
     b"node",
     b"server",
-    b"host",
-    b"hostname",
     b"local",
     b"internal",
-    b"true",
-    b"false",
     b"test",
     b"self",
     b"this",
@@ -35,8 +29,6 @@ const PLACEHOLDERS: [&[u8]; 29] = [
     b"root",
     b"system",
     b"service",
-    b"workstation",
-    b"computer",
     b"machine",
 ];
 
@@ -116,16 +108,27 @@ impl Known {
         self.fingerprints.truncate(mark.0);
     }
 
-    /// Adds a host's name and, of a dotted one, the first label where that is specific. Placeholders (`localhost`,
-    /// `unknown`), addresses and what is too short to be told from words are not added. Says whether anything was.
+    /// Adds a host's name that a resource gives, and of a dotted one the first label where that is specific. What stands in
+    /// place of a name (`unknown`), addresses, and what is too short to be told from words are not added. Says whether
+    /// anything was.
     pub fn add(&mut self, name: &[u8]) -> bool {
+        self.add_if(name, |name| is_distinct(name) && !is_no_name(name))
+    }
+
+    /// Adds a host's name that a text gave away, as [`Known::add`] does, but no words that texts have anyway (`localhost`,
+    /// `server`).
+    pub fn learn(&mut self, name: &[u8]) -> bool {
+        self.add_if(name, |name| is_distinct(name) && !is_placeholder(name))
+    }
+
+    fn add_if(&mut self, name: &[u8], wanted: fn(&[u8]) -> bool) -> bool {
         let name = name.trim_ascii();
         let name = name.strip_suffix(b".").unwrap_or(name);
         if !is_name(name) {
             return false;
         }
         let first = &name[..memchr::memchr(b'.', name).unwrap_or(name.len())];
-        let mut added = self.add_word(name, is_distinct(name));
+        let mut added = self.add_word(name, wanted(name));
         if first.len() < name.len() {
             added |= self.add_word(first, is_specific(first));
         }
@@ -196,20 +199,23 @@ fn is_name(name: &[u8]) -> bool {
     let ends = |b: Option<&u8>| b.is_some_and(|&b| is_word(b));
     (2..=MAX_NAME).contains(&name.len())
         && name.iter().all(shaped)
-        && ends(name.first())
+        && ends(name.iter().find(|b| **b != b'_'))
         && ends(name.last())
         && !name.iter().all(digits)
 }
 
 /// Whether a name can be looked for in texts without hitting words all over.
 fn is_distinct(name: &[u8]) -> bool {
-    let long_enough = name.len() >= 3 || name.iter().any(u8::is_ascii_digit);
-    long_enough && !is_placeholder(name)
+    name.len() >= 3 || name.iter().any(u8::is_ascii_digit)
+}
+
+fn is_no_name(name: &[u8]) -> bool {
+    NO_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// Whether a word stands where a host's name would without being one.
 pub(super) fn is_placeholder(name: &[u8]) -> bool {
-    PLACEHOLDERS.iter().any(|word| word.eq_ignore_ascii_case(name))
+    is_no_name(name) || WORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// Whether a label names one host even without its domain: `web-1`, `mordordc`, but not `www` or `mail`.
@@ -251,25 +257,24 @@ mod tests {
     #[test]
     fn placeholders_addresses_and_words_too_short_are_not_known() {
         let mut known = Known::default();
-        for name in [
-            "localhost",
-            "Unknown",
-            "default",
-            "",
-            "-",
-            "a",
-            "ab",
-            "10.0.0.1",
-            "12345",
-            "a b",
-            "fe80::1",
-            "node",
-            "x\"y",
-        ] {
+        for name in
+            ["Unknown", "default", "", "-", "a", "ab", "10.0.0.1", "12345", "a b", "fe80::1", "hostname", "x\"y"]
+        {
             assert!(!known.add(name.as_bytes()), "{name}");
         }
         assert!(known.is_empty());
         assert!(known.add(b"b1"));
+        assert!(known.add(b"_vhost"));
+    }
+
+    #[test]
+    fn words_are_believed_of_a_resource_but_not_learnt_from_a_text() {
+        let mut known = Known::default();
+        for name in ["localhost", "server", "Node"] {
+            assert!(!known.learn(name.as_bytes()), "{name}");
+            assert!(known.add(name.as_bytes()), "{name}");
+        }
+        assert!(known.learn(b"canyon"));
     }
 
     #[test]

@@ -167,13 +167,13 @@ impl Detector {
         let first = found.spans.len();
         let seen = self.scanner.run(Job { text, found });
         let by_shape = found.spans.len();
-        if context.wanted.has(Wanted::HOST) && context.place != Place::Name && context::may_name(buf, start, end) {
-            context::find_in(buf, start, end, context.wanted, &mut found.spans);
-        }
-        if let Some(known) = context.known
-            && context.wanted.has(Wanted::HOST)
-        {
-            known.find_in(buf, start, end, &mut found.spans);
+        if context.wanted.has(Wanted::HOST) {
+            if context.place != Place::Name && context::may_name(buf, start, end) {
+                context::find_in(buf, start, end, context.wanted, &mut found.spans);
+            }
+            if let Some(known) = context.known {
+                known.find_in(buf, start, end, &mut found.spans);
+            }
         }
         self.dictionaries.find_in(buf, start, end, context.wanted, &mut found.spans);
         if context.wanted.has(Wanted::PATTERNS) {

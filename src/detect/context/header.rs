@@ -99,7 +99,9 @@ fn tag_follows(rest: &[u8]) -> bool {
     let mut words = rest.split(|b| *b == b' ').filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default();
     let lead = [&b"CEF"[..], b"LEEF", b"last", b"message", b":", b"-"].contains(&first);
-    lead || first.iter().any(|b| matches!(b, b':' | b'[')) || words.take(3).any(is_process)
+    // PAN-OS has no tag: `1,2023/07/06 08:11:40,…`.
+    let csv = first.starts_with(b"1,20") && first.get(6) == Some(&b'/');
+    lead || csv || first.iter().any(|b| matches!(b, b':' | b'[')) || words.take(3).any(is_process)
 }
 
 /// `name[123]` or `name[123]:`.
@@ -252,6 +254,7 @@ mod tests {
             "1986-04-26T01:23:45.101+0400 fw shutdown[2649]: shutting down",
             "2021-05-28 18:08:01,124 fw proftpd[498625] x",
             "2024-01-02T03:04:05Z fw dovecot: auth",
+            "2023-07-06T08:11:40+02:00 fw 1,2023/07/06 08:11:40,016401002737,THREAT",
         ] {
             assert_eq!(found(text), Some("fw"), "{text}");
         }

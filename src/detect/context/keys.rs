@@ -62,9 +62,22 @@ fn exact(key: &[u8]) -> Option<KeyClass> {
         b"server" | b"servername" | b"client" | b"clientname" | b"node" | b"nodename" | b"machine" | b"peer"
         | b"peername" | b"device" | b"observername" | b"agentname" | b"beatname" | b"instance" | b"appliance"
         | b"gateway" | b"pod" | b"podname" | b"destination" | b"source" | b"target" => KeyClass::MaybeHost,
-        b"ip" | b"ips" | b"ipaddress" | b"ipaddr" | b"address" | b"addr" | b"src" | b"dst" | b"clientaddress" => {
-            KeyClass::Ip
-        }
+        b"ip"
+        | b"ips"
+        | b"ipaddress"
+        | b"ipaddr"
+        | b"address"
+        | b"addr"
+        | b"src"
+        | b"dst"
+        | b"clientaddress"
+        | b"sourceaddress"
+        | b"destinationaddress"
+        | b"destaddress"
+        | b"remoteaddress"
+        | b"localaddress"
+        | b"peeraddress"
+        | b"callingstationid" => KeyClass::Ip,
         b"email" | b"emails" | b"mail" | b"emailaddress" | b"mailfrom" | b"mailto" | b"rcpt" => KeyClass::Email,
         b"user" | b"username" | b"accountname" | b"login" | b"loginname" | b"account" | b"suser" | b"duser"
         | b"ruser" | b"srcuser" | b"dstuser" | b"usr" | b"uname" => KeyClass::User,

@@ -128,6 +128,10 @@ fn key_before(text: &[u8], at: usize, prose: bool) -> Option<KeyClass> {
     if !prose || quoted {
         return names(&text[start..end]);
     }
+    // `host:` begins many a sentence.
+    if text[start..end].eq_ignore_ascii_case(b"host") {
+        return Some(KeyClass::MaybeHost);
+    }
     // Of `Source Workstation:` the longest known phrase counts, and of `a host:` the last word.
     let mut class = names(&text[start..end]);
     for _ in 0..2 {

@@ -57,6 +57,7 @@ fn what_only_looks_like_it_is_left_alone() {
         "host=localhost",
         "hostname=-",
         "host: unable to reach it",
+        "host: unreachable",
         "Host: ",
         "Server: nginx/1.2",
         "host=10.0.0.1",
