@@ -1,6 +1,6 @@
 //! JSON inside a text: its keys decide as attributes' keys do, and what is replaced leaves valid JSON behind.
 
-use crate::detect::{Context, Wanted, embedded};
+use crate::detect::{Context, Span, Wanted, embedded};
 use crate::otlp::Part;
 use crate::policy::{Action, Plan};
 
@@ -31,7 +31,7 @@ impl Walk<'_> {
         let mut inside = Ok(Outcome::Untouched);
         let covered = embedded::walk(buf, start, end, &mut scratch, &mut |leaf| {
             if let Ok(before) = inside {
-                inside = self.leaf(leaf, plan, part, identity).map(|outcome| before.or(outcome));
+                inside = self.leaf(leaf, &plain, plan, part, identity).map(|outcome| before.or(outcome));
             }
         });
         self.w.json = scratch;
@@ -45,10 +45,11 @@ impl Walk<'_> {
         Ok(inside.or(around))
     }
 
-    /// A key or scalar.
+    /// A key or scalar. `plain` is what the search of the whole text found.
     fn leaf(
         &mut self,
         leaf: &embedded::Leaf<'_>,
+        plain: &[Span],
         outer: Plan,
         part: Part,
         identity: Identity,
@@ -75,7 +76,23 @@ impl Walk<'_> {
                             None => self.treat_whole(leaf.text(), &Raw::Json(leaf), leaf.start, whole, identity)?,
                         }
                     }
-                    None => self.search_leaf(leaf, plan, part, identity, wanted)?,
+                    None => {
+                        let asked = self.policy.text_plan(plan.text).wanted.0;
+                        let searched = asked & !self.policy.text_plan(outer.text).wanted.0 == 0;
+                        match within(leaf, plain).filter(|_| searched && kind == embedded::Kind::String) {
+                            Some(found) => {
+                                self.w.found.spans.clear();
+                                self.w.found.spans.extend_from_slice(found);
+                                self.treat_found(
+                                    leaf.buf,
+                                    &Raw::Json(leaf),
+                                    self.policy.text_plan(plan.text),
+                                    identity,
+                                )?
+                            }
+                            None => self.search_leaf(leaf, plan, part, identity, wanted)?,
+                        }
+                    }
                 }
             }
         };
@@ -144,4 +161,19 @@ impl Walk<'_> {
         let found = self.w.keys.insert(place, key, plan, u32::MAX, (KeyText::AsIs, Box::new([])));
         self.w.keys.get(found).plan
     }
+}
+
+/// What the search of the whole text found inside a leaf, which it saw with the key before it (`"version":"4.2.3.20"` is no
+/// address). None where the leaf must be searched by itself: it is unescaped first, or a span reaches out of it.
+fn within<'a>(leaf: &embedded::Leaf<'_>, plain: &'a [Span]) -> Option<&'a [Span]> {
+    if !leaf.is_verbatim() {
+        return None;
+    }
+    // Spans of patterns may overlap others, so that only their beginnings are in order.
+    let from = plain.partition_point(|span| (span.start as usize) < leaf.start);
+    let to = plain.partition_point(|span| (span.start as usize) < leaf.end);
+    let inside = &plain[from..to];
+    let reaches_in = plain[..from].iter().rev().take(32).any(|span| span.end as usize > leaf.start);
+    let reaches_out = inside.iter().any(|span| span.end as usize > leaf.end);
+    (!reaches_in && !reaches_out).then_some(inside)
 }

@@ -65,7 +65,7 @@ impl Walk<'_> {
         }
         let (known, names) = (self.w.known.mark(), self.w.names);
         let (learned, into) = (&self.w.learned, &mut self.w.known);
-        if !learned.names().fold(false, |added, name| into.add(name) | added) {
+        if !learned.names().fold(false, |added, name| into.learn(name) | added) {
             return Ok(());
         }
         self.w.names = self.w.new_names();
