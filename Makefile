@@ -15,3 +15,8 @@ bench-gate:
 
 bench-gate-renew:
 	cargo bench --bench gate -- renew
+
+# What is caught of the labelled sets, by set and kind. They are read from PRIVET_DATA, or from ../shared/data.
+.PHONY: recall
+recall:
+	cargo test --quiet --test recall -- --nocapture
