@@ -177,7 +177,7 @@ impl Walk<'_> {
                         return Ok(());
                     }
                     2 => {}
-                    3 if walk.signal == Signal::Profiles => {}
+                    3 if walk.signal == Signal::Profiles => walk.check_index(&field, true)?,
                     3 => walk.w.edits.delete(field.start, field.end),
                     number => walk.unknown(&schema::KEY_VALUE, number, field.start, field.end),
                 }
@@ -287,10 +287,12 @@ impl Walk<'_> {
             2..=4 => self.scalar(under, field),
             5 => self.list(under, field),
             6 => self.map(under, field),
+            _ if self.signal == Signal::Profiles => {
+                self.check_index(field, false)?;
+                Ok(Outcome::Untouched)
+            }
             _ => {
-                if self.signal != Signal::Profiles {
-                    self.w.edits.delete(field.start, field.end);
-                }
+                self.w.edits.delete(field.start, field.end);
                 Ok(Outcome::Untouched)
             }
         }

@@ -24,6 +24,8 @@ mod lookahead;
 mod overlap;
 mod profiles;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod text;
 mod treat;
 mod walk;

@@ -148,6 +148,14 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Refuses an index into the string table that is none: some parsers refuse the request for it, others do not. A
+    /// key's index may be 0 without a table: then it says nothing.
+    pub fn check_index(&self, field: &Field, is_key: bool) -> Result<(), Stop> {
+        let index = read::varint(self.buf, field.value, field.end)?.0 as i32;
+        let known = usize::try_from(index).is_ok_and(|index| index < self.profiles.strings.len());
+        if known || (is_key && index == 0) { Ok(()) } else { Err(malformed("bad_index")) }
+    }
+
     /// The dictionary: strings by their use, attributes by their keys, all else by the schema.
     pub fn dictionary(&mut self, content: usize, end: usize) -> Result<(), Stop> {
         self.w.forget_names();

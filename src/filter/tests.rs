@@ -1,0 +1,322 @@
+//! The filter as its callers see it: requests in, requests out.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList, any_value::Value as Any,
+};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+
+use super::*;
+use crate::pseudonym::Keyring;
+use crate::wire::edit::put_field;
+
+fn engine(rules: &str) -> Engine {
+    let text = format!("version: 1\nname: test\nextends: [base]\n{rules}");
+    let parsed = Policy::parse(&[("test.yaml", &text)], jiff::civil::date(2026, 1, 1));
+    let policy = Arc::new(parsed.unwrap_or_else(|wrong| panic!("{wrong:?}")));
+    let keyring = Keyring::ephemeral().unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH;
+    let pseudonyms = Pseudonyms::new(&keyring, "test", policy.kinds(), now).unwrap();
+    Engine::new(policy, Arc::new(pseudonyms))
+}
+
+fn text(value: &str) -> Option<AnyValue> {
+    Some(AnyValue { value: Some(Any::StringValue(value.into())) })
+}
+
+fn pair(key: &str, value: &str) -> KeyValue {
+    KeyValue { key: key.into(), value: text(value), ..Default::default() }
+}
+
+fn logs(resource: Resource, records: Vec<LogRecord>) -> ExportLogsServiceRequest {
+    let scope_logs = vec![ScopeLogs { log_records: records, ..Default::default() }];
+    let resource_logs = vec![ResourceLogs { resource: Some(resource), scope_logs, ..Default::default() }];
+    ExportLogsServiceRequest { resource_logs }
+}
+
+fn resource(attributes: Vec<KeyValue>) -> Resource {
+    Resource { attributes, ..Default::default() }
+}
+
+fn filter_logs(engine: &Engine, request: &ExportLogsServiceRequest) -> (ExportLogsServiceRequest, Filtered) {
+    let filtered =
+        engine.filter(&mut Worker::default(), Signal::Logs, request.encode_to_vec().into()).expect("well-formed");
+    (ExportLogsServiceRequest::decode(filtered.bytes.clone()).expect("decodes"), filtered)
+}
+
+fn one_record(engine: &Engine, resource: Resource, record: LogRecord) -> LogRecord {
+    let (out, _) = filter_logs(engine, &logs(resource, vec![record]));
+    out.resource_logs[0].scope_logs[0].log_records[0].clone()
+}
+
+fn body(record: &LogRecord) -> &str {
+    string(record.body.as_ref())
+}
+
+fn string(value: Option<&AnyValue>) -> &str {
+    match value.and_then(|value| value.value.as_ref()) {
+        Some(Any::StringValue(text)) => text,
+        other => panic!("no text: {other:?}"),
+    }
+}
+
+fn points(attributes: Vec<Vec<KeyValue>>) -> ExportMetricsServiceRequest {
+    let data_points = attributes.into_iter().enumerate().map(|(number, attributes)| NumberDataPoint {
+        attributes,
+        value: Some(number_data_point::Value::AsInt(number as i64)),
+        ..Default::default()
+    });
+    let data = Some(Data::Gauge(Gauge { data_points: data_points.collect() }));
+    let metrics = vec![Metric { name: "connections".into(), data, ..Default::default() }];
+    let scope_metrics =
+        vec![ScopeMetrics { scope: Some(InstrumentationScope::default()), metrics, ..Default::default() }];
+    ExportMetricsServiceRequest { resource_metrics: vec![ResourceMetrics { scope_metrics, ..Default::default() }] }
+}
+
+fn filter_points(engine: &Engine, attributes: Vec<Vec<KeyValue>>) -> Vec<Vec<KeyValue>> {
+    let request = points(attributes).encode_to_vec();
+    let filtered = engine.filter(&mut Worker::default(), Signal::Metrics, request.into()).expect("well-formed");
+    let out = ExportMetricsServiceRequest::decode(filtered.bytes).expect("decodes");
+    match &out.resource_metrics[0].scope_metrics[0].metrics[0].data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.iter().map(|point| point.attributes.clone()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_thing_has_one_token_in_every_place() {
+    let engine = engine("");
+    let record = LogRecord {
+        body: text("from 203.0.113.7 to [2001:db8::1]:443"),
+        attributes: vec![pair("client.address", "203.0.113.7"), pair("note", "2001:DB8:0::1 again")],
+        ..Default::default()
+    };
+    let out = one_record(&engine, resource(vec![]), record);
+    let v4 = string(out.attributes[0].value.as_ref());
+    assert!(v4.starts_with("ip_") && body(&out).contains(v4), "{v4} in {}", body(&out));
+    let v6 = string(out.attributes[1].value.as_ref()).strip_suffix(" again").expect("the rest stays");
+    assert!(body(&out).ends_with(&format!("to [{v6}]:443")), "{v6} in {}", body(&out));
+}
+
+#[test]
+fn what_the_resource_calls_itself_is_found_in_its_texts_wherever_the_resource_stands() {
+    let engine = engine("");
+    let record = LogRecord { body: text("kernel on db1 said no"), ..Default::default() };
+    let request = logs(resource(vec![pair("host.name", "db1")]), vec![record]);
+    let (out, _) = filter_logs(&engine, &request);
+    let token = string(out.resource_logs[0].resource.as_ref().unwrap().attributes[0].value.as_ref()).to_owned();
+    assert_eq!(body(&out.resource_logs[0].scope_logs[0].log_records[0]), format!("kernel on {token} said no"));
+
+    // The same, with the resource behind the records.
+    let (mut envelope, mut bytes) = (Vec::new(), Vec::new());
+    put_field(&mut envelope, 2, &request.resource_logs[0].scope_logs[0].encode_to_vec());
+    put_field(&mut envelope, 1, &request.resource_logs[0].resource.as_ref().unwrap().encode_to_vec());
+    put_field(&mut bytes, 1, &envelope);
+    let late = engine.filter(&mut Worker::default(), Signal::Logs, bytes.into()).unwrap();
+    let late = ExportLogsServiceRequest::decode(late.bytes).unwrap();
+    assert_eq!(late, out);
+}
+
+#[test]
+fn what_one_place_of_a_record_gives_away_holds_for_the_whole_record() {
+    let engine = engine("");
+    let record = LogRecord {
+        body: text("<34>Oct 11 22:14:15 fw01x sshd[4]: session opened"),
+        attributes: vec![pair("note", "seen by fw01x today")],
+        ..Default::default()
+    };
+    let out = one_record(&engine, resource(vec![]), record);
+    assert!(!body(&out).contains("fw01x"), "{}", body(&out));
+    assert!(!string(out.attributes[0].value.as_ref()).contains("fw01x"), "{:?}", out.attributes);
+}
+
+#[test]
+fn what_must_stay_goes_with_its_attribute_and_a_dropped_record_whole() {
+    let rules = "rules:\n\
+        - {name: stays, description: d, keys: [db.query.text], as: user, action: stay}\n\
+        - {name: drops, description: d, keys: [canary.note], as: user, action: drop_record}\n";
+    let engine = engine(rules);
+    let stays = LogRecord { attributes: vec![pair("a", "b"), pair("db.query.text", "SELECT 1")], ..Default::default() };
+    let drops = LogRecord { attributes: vec![pair("canary.note", "x")], ..Default::default() };
+    let (out, filtered) = filter_logs(&engine, &logs(resource(vec![]), vec![stays, drops.clone(), drops]));
+    let records = &out.resource_logs[0].scope_logs[0].log_records;
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].attributes, [pair("a", "b")]);
+    assert_eq!((filtered.records, filtered.dropped), (3, 2));
+}
+
+#[test]
+fn a_number_under_a_key_that_decides_becomes_a_token() {
+    let engine = engine("");
+    let number = AnyValue { value: Some(Any::IntValue(4711)) };
+    let user = KeyValue { key: "user.id".into(), value: Some(number), ..Default::default() };
+    let record = LogRecord { attributes: vec![user, pair("user.id", "4711")], ..Default::default() };
+    let out = one_record(&engine, resource(vec![]), record);
+    let token = string(out.attributes[0].value.as_ref());
+    assert!(token.starts_with("user_"), "{token}");
+    assert_eq!(token, string(out.attributes[1].value.as_ref()));
+}
+
+#[test]
+fn keys_inside_maps_and_json_decide_as_attributes_do() {
+    let engine = engine("");
+    let inner = KeyValueList { values: vec![pair("user.email", "alice@example.com"), pair("count", "3")] };
+    let map = AnyValue { value: Some(Any::KvlistValue(inner)) };
+    let nested = KeyValue { key: "event".into(), value: Some(map), ..Default::default() };
+    let json = r#"{"password":"hunter2","status":200,"who":{"user.email":"alice@example.com"},"note":"a\"b"}"#;
+    let record = LogRecord { body: text(json), attributes: vec![nested], ..Default::default() };
+    let out = one_record(&engine, resource(vec![]), record);
+    let Some(Any::KvlistValue(map)) = &out.attributes[0].value.as_ref().unwrap().value else { panic!() };
+    let token = string(map.values[0].value.as_ref());
+    assert!(token.ends_with(".invalid"), "{token}");
+    assert_eq!(map.values[1], pair("count", "3"));
+    let json: serde_json::Value = serde_json::from_str(body(&out)).expect("still JSON");
+    assert_eq!(json["who"]["user.email"], token);
+    assert_eq!((&json["status"], &json["note"]), (&200.into(), &"a\"b".into()));
+    assert!(!body(&out).contains("hunter2"));
+}
+
+#[test]
+fn no_two_series_become_one() {
+    let rules = "rules:\n\
+        - {name: stays, description: d, keys: [session], as: user, action: stay}\n\
+        - {name: hides, description: d, keys: [shard], as: user, action: redact}\n";
+    let engine = engine(rules);
+    let all = |key: &str, values: &[&str]| {
+        let series = values.iter().map(|value| vec![pair("kept", "k"), pair(key, value)]).collect();
+        let out = filter_points(&engine, series);
+        let distinct: std::collections::BTreeSet<String> = out.iter().map(|series| format!("{series:?}")).collect();
+        assert_eq!(distinct.len(), values.len(), "{key}: {out:#?}");
+        for (series, value) in out.iter().zip(values) {
+            assert_eq!(series[0], pair("kept", "k"));
+            assert!(!format!("{series:?}").contains(value), "{key}: {series:?}");
+        }
+        out
+    };
+    let stays = all("session", &["s-one", "s-two"]);
+    assert!(stays.iter().flatten().all(|pair| pair.key != "session"));
+    assert!(stays.iter().all(|series| series.iter().any(|pair| pair.key == identity::SERIES_KEY)));
+    all("shard", &["blue", "green"]);
+    // Spellings of one host or address: tokens join them, series must not be joined.
+    all("host.name", &["DB-1x", "db-1X", "db-1x"]);
+    all("peer", &["2001:db8::7", "2001:DB8::7", "2001:db8:0:0::7"]);
+}
+
+#[test]
+fn series_that_differ_in_tokens_alone_need_no_series_token() {
+    let engine = engine("");
+    let out = filter_points(&engine, vec![vec![pair("peer", "203.0.113.1")], vec![pair("peer", "203.0.113.2")]]);
+    assert!(out.iter().all(|series| series.len() == 1), "{out:?}");
+    assert_ne!(out[0], out[1]);
+}
+
+#[test]
+fn an_entity_reference_by_a_removed_attribute_goes_with_it() {
+    let rules = "rules: [{name: stays, description: d, keys: [secret.id], as: user, action: stay}]\n";
+    let engine = engine(rules);
+    let reference = |id: &str, description: &str| EntityRef {
+        r#type: "host".into(),
+        id_keys: vec![id.into()],
+        description_keys: vec![description.into()],
+        ..Default::default()
+    };
+    let entity_refs = vec![reference("secret.id", "plain.id"), reference("plain.id", "secret.id")];
+    let attributes = vec![pair("secret.id", "a"), pair("plain.id", "b")];
+    let (out, _) = filter_logs(&engine, &logs(Resource { attributes, entity_refs, ..Default::default() }, vec![]));
+    let resource = out.resource_logs[0].resource.clone().unwrap();
+    assert_eq!(resource.attributes, [pair("plain.id", "b")]);
+    let left = EntityRef { description_keys: vec![], ..reference("plain.id", "") };
+    assert_eq!(resource.entity_refs, [left]);
+}
+
+#[test]
+fn unknown_fields_are_deleted_and_counted() {
+    let engine = engine("");
+    let mut record = LogRecord { body: text("well"), ..Default::default() }.encode_to_vec();
+    put_field(&mut record, 999, b"203.0.113.9");
+    let (mut scope, mut envelope, mut request) = (Vec::new(), Vec::new(), Vec::new());
+    put_field(&mut scope, 2, &record);
+    put_field(&mut envelope, 2, &scope);
+    put_field(&mut request, 1, &envelope);
+    put_field(&mut request, 77, b"203.0.113.9");
+    let mut worker = Worker::default();
+    let filtered = engine.filter(&mut worker, Signal::Logs, request.into()).unwrap();
+    assert!(memchr::memmem::find(&filtered.bytes, b"203").is_none());
+    let expected = logs(Resource::default(), vec![LogRecord { body: text("well"), ..Default::default() }]);
+    let mut expected = expected;
+    expected.resource_logs[0].resource = None;
+    assert_eq!(filtered.bytes, expected.encode_to_vec());
+    assert_eq!(
+        worker.take_counts().unknown_fields.iter().map(|(_, number, n)| (*number, *n)).collect::<Vec<_>>(),
+        [(999, 1), (77, 1)]
+    );
+}
+
+#[test]
+fn what_parsers_read_differently_is_refused() {
+    let engine = engine("");
+    let in_record = |content: &[u8]| {
+        let (mut scope, mut envelope, mut request) = (Vec::new(), Vec::new(), Vec::new());
+        put_field(&mut scope, 2, content);
+        put_field(&mut envelope, 2, &scope);
+        put_field(&mut request, 1, &envelope);
+        request
+    };
+    let mut nested = Vec::new();
+    for _ in 0..70 {
+        let mut list = Vec::new();
+        put_field(&mut list, 1, &nested);
+        nested.clear();
+        put_field(&mut nested, 5, &list);
+    }
+    let mut deep = Vec::new();
+    put_field(&mut deep, 5, &nested);
+    let cases: &[(&str, &[u8], &str)] = &[
+        ("a group", &[0x0b, 0x0c], "bad_wire_type"),
+        ("a tag longer than it need be", &[0x8a, 0x00, 0x00], "bad_tag"),
+        ("field 0", &[0x02, 0x00], "bad_tag"),
+        ("a known field with another wire type", &[0x1a + 2 - 4, 0x00], "wrong_wire_type"),
+        ("a length past the end", &[0x1a, 0x05, b'a'], "bad_length"),
+        ("bytes that are no UTF-8", &[0x1a, 0x02, 0xff, 0xfe], "invalid_utf8"),
+        ("a trace id of three bytes", &[0x4a, 0x03, 1, 2, 3], "bad_id"),
+        ("two values in one", &[0x2a, 0x06, 0x0a, 0x01, b'a', 0x0a, 0x01, b'b'], "ambiguous_value"),
+        ("two bodies", &[0x2a, 0x03, 0x0a, 0x01, b'a', 0x2a, 0x03, 0x0a, 0x01, b'b'], "ambiguous_value"),
+        ("two keys", &[0x32, 0x06, 0x0a, 0x01, b'a', 0x0a, 0x01, b'b'], "repeated_field"),
+        ("too deep", &deep, "too_deep"),
+    ];
+    let mut worker = Worker::default();
+    for (name, record, reason) in cases {
+        let refused = engine.filter(&mut worker, Signal::Logs, in_record(record).into());
+        assert_eq!(refused.map(|filtered| filtered.bytes).unwrap_err(), Refusal::Malformed { reason }, "{name}");
+        // The next request is served as if nothing had been.
+        let good = Bytes::from(in_record(&LogRecord { body: text("fine"), ..Default::default() }.encode_to_vec()));
+        assert_eq!(engine.filter(&mut worker, Signal::Logs, good.clone()).unwrap().bytes, good, "after {name}");
+    }
+}
+
+#[test]
+fn padded_lengths_are_accepted_and_stay_as_they_are() {
+    let engine = engine("");
+    let request = Bytes::from_static(&[0x0a, 0x85, 0x80, 0x80, 0x00, 0x0a, 0x83, 0x80, 0x00, 0x10, 0x00]);
+    let request = request.slice(..);
+    // ResourceLogs { resource: { dropped_attributes_count: 0 } } with lengths of four and three bytes, one too many.
+    assert!(engine.filter(&mut Worker::default(), Signal::Logs, request).is_err());
+    let request = Bytes::from_static(&[0x0a, 0x86, 0x80, 0x80, 0x00, 0x0a, 0x82, 0x80, 0x00, 0x10, 0x00]);
+    let filtered = engine.filter(&mut Worker::default(), Signal::Logs, request.clone()).unwrap();
+    assert_eq!(filtered.bytes, request);
+}
+
+#[test]
+fn a_lone_text_is_filtered_like_any_other() {
+    let engine = engine("");
+    let mut worker = Worker::default();
+    let out = engine.filter_text(&mut worker, Part::DestinationMessage, "cannot reach 203.0.113.7:443, retry");
+    assert!(out.starts_with("cannot reach ip_") && out.ends_with(":443, retry"), "{out}");
+    assert_eq!(engine.filter_text(&mut worker, Part::DestinationMessage, ""), "");
+}
