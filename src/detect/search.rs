@@ -163,10 +163,9 @@ impl<'a> Finder<'a> {
             let last = 63 - dots.leading_zeros();
             let numeric = numeric & bits;
             // A name's last label holds a letter; a number's holds none.
-            if !m.digit & bits & !below(last + 1) != 0 {
-                if self.text.wanted.has(Wanted::HOST) && self.name(at, start, end, dots, last) {
-                    continue;
-                }
+            let lettered = !m.digit & bits & !below(last + 1) != 0;
+            if lettered && self.text.wanted.has(Wanted::HOST) && self.name(at, start, end, dots, last) {
+                continue;
             }
             if numeric.count_ones() < 3 {
                 continue;

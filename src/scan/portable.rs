@@ -37,7 +37,7 @@ const TOPS: u64 = 0x8080_8080_8080_8080;
 fn classify(bytes: u64) -> Masks {
     let high = bytes & TOPS;
     let ascii = bytes & !TOPS;
-    let lower = ascii | ONES * 0x20;
+    let lower = ascii | (ONES * 0x20);
     let letter = between(lower, b'a', b'z') & !high;
     let digit = between(ascii, b'0', b'9') & !high;
     let hex_letter = between(lower, b'a', b'f') & !high;

@@ -69,7 +69,7 @@ pub(super) fn backslash(text: &[u8], at: usize, sink: &mut Sink<'_>) {
     }
     let count = backslashes(text, at);
     let start = at + count;
-    if count % 2 == 0 && share(text, at, start, count, sink) {
+    if count.is_multiple_of(2) && share(text, at, start, count, sink) {
         return;
     }
     if count <= 2 {

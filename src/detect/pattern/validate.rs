@@ -39,7 +39,7 @@ fn luhn(text: &[u8]) -> bool {
             _ => return false,
         }
     }
-    count >= 2 && sum % 10 == 0
+    count >= 2 && sum.is_multiple_of(10)
 }
 
 fn iban(text: &[u8]) -> bool {
