@@ -1,14 +1,14 @@
-//! Many literals in one pass: four folded bytes of each, hashed into a bitmap that every four bytes of a text are looked up
-//! in.
+//! Many literals in one pass: four folded bytes of each, hashed into a table of marks that every four bytes of a text are
+//! looked up in.
 //!
 //! An Aho-Corasick DFA goes from state to state and so waits for memory at every byte, and string by string no lanes
-//! can hide it. Looking up hashed windows has no such chain: the processor works at many positions at once. What the bitmap
-//! lets through is compared with the literals themselves, so that what is reported is exact.
+//! can hide it. Looking up hashed windows has no such chain: the processor works at many positions at once. What the marks
+//! let through is compared with the literals themselves, so that what is reported is exact.
 
 use super::literal::{Literal, Neighbours};
 
-/// Bits of the bitmap, as a power of two: 16 KiB, so that it stays in the first cache beside the text.
-const BITMAP: u32 = 17;
+/// Hash values, as a power of two: a byte each, so that the marks stand in the first cache beside the text.
+const MARKS: u32 = 15;
 const WIDTH: usize = 4;
 /// Positions that one step looks at, and bytes that it reads for them.
 const STEP: usize = 8;
@@ -52,7 +52,8 @@ impl Entry {
 
 #[derive(Debug, Default)]
 struct Table {
-    bitmap: Vec<u64>,
+    /// By hash: 1 where a window has it.
+    marks: Vec<u8>,
     /// Sorted by window.
     entries: Vec<Entry>,
     /// Open addressing: one more than the index of a window's first entry, 0 where nothing stands.
@@ -84,8 +85,8 @@ impl Windows {
 const FOLD: u64 = 0x2020_2020_2020_2020;
 
 #[inline]
-const fn hash(window: u32) -> u32 {
-    window.wrapping_mul(0x9e37_79b1) >> (32 - BITMAP)
+const fn hash(window: u32) -> usize {
+    (window.wrapping_mul(0x9e37_79b1) >> (32 - MARKS)) as usize
 }
 
 impl Table {
@@ -96,18 +97,14 @@ impl Table {
         let mut entries: Vec<Entry> =
             literals.into_iter().map(|(pattern, literal)| entry(pattern, literal, width)).collect();
         entries.sort_by_key(|entry| entry.window);
-        let mut table = Table {
-            bitmap: vec![0; 1 << (BITMAP - 6)],
-            slots: vec![0; (entries.len() * 4).next_power_of_two()],
-            entries,
-        };
+        let mut table =
+            Table { marks: vec![0; 1 << MARKS], slots: vec![0; (entries.len() * 4).next_power_of_two()], entries };
         for index in 0..table.entries.len() {
             let window = table.entries[index].window;
             if index > 0 && table.entries[index - 1].window == window {
                 continue;
             }
-            let bit = hash(window);
-            table.bitmap[(bit >> 6) as usize] |= 1 << (bit & 63);
+            table.marks[hash(window)] = 1;
             let mut slot = table.slot(window);
             while table.slots[slot] != 0 {
                 slot = (slot + 1) & (table.slots.len() - 1);
@@ -124,16 +121,18 @@ impl Table {
 
     #[inline]
     fn scan<const W: usize>(&self, buf: &[u8], start: usize, end: usize, hit: &mut dyn FnMut(&Entry, usize)) {
-        let bitmap: &[u64; 1 << (BITMAP - 6)] = self.bitmap[..].try_into().expect("built of this size");
+        let marks: &Marks = self.marks[..].try_into().expect("built of this size");
         let last = end - W;
         let mut at = start;
         while at <= last {
-            let block = match buf.get(at..at + READ) {
-                Some(block) => block.try_into().expect("taken of this size"),
+            // Two loads from the buffer itself: a block copied first would have to be waited for.
+            let (low, high) = match buf.get(at..at + READ) {
+                Some(block) => (word(block, 0), word(block, READ - 8)),
                 None => tail(&buf[at..]),
             };
-            let mut hits = step::<W>(bitmap, block);
-            if hits != 0 {
+            let hashes = hashes::<W>(low, high);
+            if hashes.iter().fold(0, |any, hash| any | marks[*hash]) != 0 {
+                let mut hits = (0..STEP).fold(0, |hits, place| hits | marks[hashes[place]] << place);
                 // Windows that reach beyond the text are none of it.
                 hits &= !0 >> (7 - (last - at).min(7));
                 while hits != 0 {
@@ -146,7 +145,7 @@ impl Table {
         }
     }
 
-    /// What the bitmap let through at `at` of the text.
+    /// What the marks let through at `at` of the text.
     #[inline(never)]
     fn look_up<const W: usize>(&self, text: &[u8], at: usize, hit: &mut dyn FnMut(&Entry, usize)) {
         let window = fold(&text[at..at + W]);
@@ -169,26 +168,29 @@ impl Table {
     }
 }
 
-/// Which of the eight windows that begin in a block the bitmap knows, one bit each.
+type Marks = [u8; 1 << MARKS];
+
+/// The hashes of the eight windows that begin in `low`; `high` is the text eight bytes before their end.
 #[inline(always)]
-fn step<const W: usize>(bitmap: &[u64; 1 << (BITMAP - 6)], block: [u8; READ]) -> u8 {
-    let word = |from: usize| u64::from_le_bytes(std::array::from_fn(|i| block[from + i])) | FOLD;
-    let (low, high) = (word(0), word(READ - 8));
-    let mut hits = 0;
-    for place in 0..STEP {
+fn hashes<const W: usize>(low: u64, high: u64) -> [usize; STEP] {
+    std::array::from_fn(|place| {
         let from = if place <= 4 { low >> (8 * place) } else { high >> (8 * (place + 8 - READ)) };
-        let bit = hash(from as u32 & (!0 >> (32 - 8 * W)));
-        hits |= ((bitmap[(bit >> 6) as usize] >> (bit & 63)) as u8 & 1) << place;
-    }
-    hits
+        hash(from as u32 & (!0 >> (32 - 8 * W)))
+    })
 }
 
-/// The last bytes of a buffer, as a block.
+/// Eight folded bytes of a block.
+#[inline(always)]
+fn word(block: &[u8], from: usize) -> u64 {
+    u64::from_le_bytes(block[from..from + 8].try_into().expect("eight bytes")) | FOLD
+}
+
+/// The same of the last bytes of a buffer.
 #[cold]
-fn tail(bytes: &[u8]) -> [u8; READ] {
+fn tail(bytes: &[u8]) -> (u64, u64) {
     let mut block = [0; READ];
     block[..bytes.len()].copy_from_slice(bytes);
-    block
+    (word(&block, 0), word(&block, READ - 8))
 }
 
 fn fold(bytes: &[u8]) -> u32 {
