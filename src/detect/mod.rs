@@ -167,7 +167,10 @@ impl Detector {
         let first = found.spans.len();
         let seen = self.scanner.run(Job { text, found });
         let by_shape = found.spans.len();
-        if context.wanted.has(Wanted::HOST) {
+        // A value that is one identifier through and through leaves nothing to name.
+        let is_one =
+            matches!(&found.spans[first..], [span] if span.start as usize == start && span.end as usize == end);
+        if context.wanted.has(Wanted::HOST) && !is_one {
             if context.place != Place::Name && context::may_name(buf, start, end) {
                 context::find_in(buf, start, end, context.wanted, &mut found.spans);
             }
