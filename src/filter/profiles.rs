@@ -26,7 +26,7 @@ pub(super) struct Profiles {
 
 impl Profiles {
     pub fn string(&self, index: u64) -> Option<Field> {
-        self.strings.get(usize::try_from(index).ok()?).copied()
+        self.strings.get(place(index)?).copied()
     }
 
     /// The string that a pair's key is, if it is given by index.
@@ -34,6 +34,11 @@ impl Profiles {
         let index = pair.key_index?;
         self.string(read::varint(buf, index.value, index.end).ok()?.0)
     }
+}
+
+/// Where in the string table an index points: all parsers cut it to 32 bits first.
+fn place(index: u64) -> Option<usize> {
+    usize::try_from(index as i32).ok()
 }
 
 /// Values within values that are looked into; deeper ones are refused by the walk.
@@ -136,8 +141,9 @@ impl Walk<'_> {
                 }
                 (8, 0) => {
                     let index = read::varint(self.buf, field.value, field.end)?.0;
-                    let index = usize::try_from(index).unwrap_or(usize::MAX);
-                    if let Some(noted) = self.profiles.uses.get(index).copied() {
+                    if let Some(index) = place(index)
+                        && let Some(noted) = self.profiles.uses.get(index).copied()
+                    {
                         let joined = noted.map_or(plan, |before| self.policy.join(deep(before), plan));
                         self.profiles.uses[index] = Some(joined);
                     }
@@ -151,9 +157,9 @@ impl Walk<'_> {
     /// Refuses an index into the string table that is none: some parsers refuse the request for it, others do not. A
     /// key's index may be 0 without a table: then it says nothing.
     pub fn check_index(&self, field: &Field, is_key: bool) -> Result<(), Stop> {
-        let index = read::varint(self.buf, field.value, field.end)?.0 as i32;
-        let known = usize::try_from(index).is_ok_and(|index| index < self.profiles.strings.len());
-        if known || (is_key && index == 0) { Ok(()) } else { Err(malformed("bad_index")) }
+        let index = place(read::varint(self.buf, field.value, field.end)?.0);
+        let known = index.is_some_and(|index| index < self.profiles.strings.len());
+        if known || (is_key && index == Some(0)) { Ok(()) } else { Err(malformed("bad_index")) }
     }
 
     /// The dictionary: strings by their use, attributes by their keys, all else by the schema.
