@@ -1,22 +1,58 @@
-# Measurements; each says in its own file what it measures. Numbers and how to read them: docs/performance.md.
+# What one does here. `make` lists it.
 
-.PHONY: bench bench-sidecar bench-gate bench-gate-renew
+CARGO ?= cargo
+.DEFAULT_GOAL := help
 
-bench:
-	cargo bench
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The whole process beside a bare relay and a prost proxy: about a minute.
-bench-sidecar:
-	cargo bench --bench sidecar
+# ── Tests ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# Instruction counts under callgrind against benches/gate/limits.txt. Needs valgrind.
-bench-gate:
-	cargo bench --bench gate
+.PHONY: test
+test: ## Every test: unit, integration, three parsers, real clients
+	$(CARGO) test --locked
+	@$(MAKE) --no-print-directory test-clients
 
-bench-gate-renew:
-	cargo bench --bench gate -- renew
+.PHONY: test-parsers
+test-parsers: ## What is forwarded, read by prost, Python's protobuf and Go's pdata
+	$(CARGO) test --locked --test parsers -- --nocapture
 
-# What is caught of the labelled sets, by set and kind. They are read from PRIVET_DATA, or from ../shared/data.
+.PHONY: test-clients
+test-clients: ## OpenTelemetry SDKs in Python, Node, Go and Java → privet → OpenTelemetry Collector
+	$(CARGO) test --locked --test clients
+
+# ── Quality ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 .PHONY: recall
-recall:
-	cargo test --quiet --test recall -- --nocapture
+recall: ## What is caught of the labelled sets (PRIVET_DATA or ../shared/data), by set and kind
+	$(CARGO) test --locked --quiet --test recall -- --nocapture
+
+# ── Checks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: lint
+lint: ## Format, clippy, documentation, and licences where cargo-deny is installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
+	else echo 'skipped: cargo deny (not installed)'; fi
+
+# ── Measurements ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# Each says in its own file what it measures. Numbers and how to read them: docs/performance.md.
+
+.PHONY: bench
+bench: ## Times of the filter and its parts, by criterion
+	$(CARGO) bench
+
+.PHONY: bench-sidecar
+bench-sidecar: ## The whole process beside a bare relay and a prost proxy: about a minute
+	$(CARGO) bench --bench sidecar
+
+.PHONY: bench-gate
+bench-gate: ## Instruction counts under callgrind against benches/gate/limits.txt; needs valgrind
+	$(CARGO) bench --bench gate
+
+.PHONY: bench-gate-renew
+bench-gate-renew: ## Writes those limits anew
+	$(CARGO) bench --bench gate -- renew
