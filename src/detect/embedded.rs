@@ -103,22 +103,24 @@ fn visit_tape(buf: &[u8], tape: &Tape, scratch: &mut Scratch, visit: &mut dyn Fn
         let (start, end, depth) = (item.start as usize, item.end as usize, usize::from(item.depth));
         let kind = item.kind;
         let may_nest = kind == Kind::String && level < MAX_LEVELS && opens_document(&buf[start..end]);
-        if !item.escaped && !may_nest {
-            visit(&Leaf { buf, start, end, kind, key, depth, level, maps: &scratch.maps[..level] });
-            continue;
-        }
-        if scratch.maps.len() == level {
-            scratch.maps.push(OffsetMap::default());
-        }
-        unescape(buf, start, end, &mut text, &mut scratch.maps[level]);
         let mut inner = scratch.tapes.pop().unwrap_or_default();
-        if may_nest && find_documents(&text, 0, text.len(), &mut inner) == Some((0, text.len())) {
+        let mut nested = false;
+        if item.escaped || may_nest {
+            if scratch.maps.len() == level {
+                scratch.maps.push(OffsetMap::default());
+            }
+            unescape(buf, start, end, &mut text, &mut scratch.maps[level]);
+            nested = may_nest && find_documents(&text, 0, text.len(), &mut inner) == Some((0, text.len()));
+        }
+        if nested {
             scratch.open = level + 1;
             visit_tape(&text, &inner, scratch, visit);
             scratch.open = level;
-        } else {
+        } else if item.escaped {
             let (buf, end, maps) = (text.as_slice(), text.len(), &scratch.maps[..=level]);
             visit(&Leaf { buf, start: 0, end, kind, key, depth, level, maps });
+        } else {
+            visit(&Leaf { buf, start, end, kind, key, depth, level, maps: &scratch.maps[..level] });
         }
         scratch.tapes.push(inner);
     }
@@ -508,6 +510,14 @@ mod tests {
         let seen = leaves(&text).expect("valid");
         assert!(seen.contains(&"String host db\t1 <db\\\\t1>".to_owned()), "{seen:?}");
         assert!(seen.contains(&"String ip 10.0.0.1 <10.0.0.1>".to_owned()));
+    }
+
+    #[test]
+    fn a_string_without_escapes_that_only_begins_like_a_document_is_verbatim() {
+        let text = br#"{"agent":"[Mozilla/5.0]"}"#;
+        let mut verbatim = Vec::new();
+        walk(text, 0, text.len(), &mut Scratch::default(), &mut |leaf| verbatim.push(leaf.is_verbatim()));
+        assert_eq!(verbatim, [true, true]);
     }
 
     #[test]

@@ -11,25 +11,31 @@ const MAX_NAME: usize = 253;
 const NO_NAMES: [&[u8]; 11] =
     [b"unknown", b"undefined", b"default", b"none", b"null", b"nil", b"nan", b"true", b"false", b"host", b"hostname"];
 
+/// Each machine's own name for itself, and what programs call themselves.
+const OWN_NAMES: [&[u8]; 7] = [b"localhost", b"localdomain", b"local", b"internal", b"self", b"this", b"name"];
+
 /// Words that name a host only to those who call one so: they are believed of a resource, and in the place of a host, but what
 /// is learnt from a text is not looked for if it is one.
-const WORDS: [&[u8]; 16] = [
-    b"localhost",
-    b"localdomain",
+const WORDS: [&[u8]; 19] = [
     b"node",
     b"server",
-    b"local",
-    b"internal",
     b"test",
-    b"self",
-    b"this",
-    b"name",
     b"client",
     b"user",
     b"root",
     b"system",
     b"service",
     b"machine",
+    b"dns",
+    b"web",
+    b"app",
+    b"api",
+    b"http",
+    b"https",
+    b"backend",
+    b"frontend",
+    b"main",
+    b"mail",
 ];
 
 /// First labels of dotted names that are words of every log.
@@ -118,7 +124,7 @@ impl Known {
     /// Adds a host's name that a text gave away, as [`Known::add`] does, but no words that texts have anyway (`localhost`,
     /// `server`).
     pub fn learn(&mut self, name: &[u8]) -> bool {
-        self.add_if(name, |name| is_distinct(name) && !is_placeholder(name))
+        self.add_if(name, |name| is_distinct(name) && !is_placeholder(name) && !is_common(name))
     }
 
     fn add_if(&mut self, name: &[u8], wanted: fn(&[u8]) -> bool) -> bool {
@@ -209,13 +215,17 @@ fn is_distinct(name: &[u8]) -> bool {
     name.len() >= 3 || name.iter().any(u8::is_ascii_digit)
 }
 
+fn is_common(name: &[u8]) -> bool {
+    WORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
+}
+
 fn is_no_name(name: &[u8]) -> bool {
     NO_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// Whether a word stands where a host's name would without being one.
 pub(super) fn is_placeholder(name: &[u8]) -> bool {
-    is_no_name(name) || WORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
+    is_no_name(name) || OWN_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// Whether a label names one host even without its domain: `web-1`, `mordordc`, but not `www` or `mail`.
@@ -223,7 +233,10 @@ fn is_specific(label: &[u8]) -> bool {
     let marked = label.iter().any(|b| b.is_ascii_digit() || *b == b'-');
     let all_digits = label.iter().all(|b| b.is_ascii_digit());
     let long = label.len() >= 5 || (marked && label.len() >= 3);
-    long && !all_digits && !is_placeholder(label) && !ROLES.iter().any(|role| role.eq_ignore_ascii_case(label))
+    long && !all_digits
+        && !is_placeholder(label)
+        && !is_common(label)
+        && !ROLES.iter().any(|role| role.eq_ignore_ascii_case(label))
 }
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ pub fn find_in(buf: &[u8], start: usize, end: usize, wanted: Wanted, spans: &mut
     {
         sink.host(start, end);
     }
+    for at in memchr::memchr_iter(b']', text).take(4) {
+        balanced_server(text, at, &mut sink);
+    }
     for at in memchr::memchr3_iter(b'=', b':', b'\\', text) {
         match text[at] {
             b'\\' => windows::backslash(text, at, &mut sink),
@@ -276,6 +279,28 @@ fn firewall_address(text: &[u8], at: usize, sink: &mut Sink<'_>) -> bool {
         sink.host(at + 1, end);
     }
     is
+}
+
+/// `[12/Mar/2021:06:56:28.088] front~ back/web-1 0/0/0/1263/1264 200`: the server that HAProxy chose, between its date and
+/// its timers.
+fn balanced_server(text: &[u8], at: usize, sink: &mut Sink<'_>) {
+    let mut words = text[at + 1..].splitn(5, |b| *b == b' ');
+    let (Some([]), Some(frontend), Some(chosen), Some(timers)) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return;
+    };
+    let is_timer = |timer: &[u8]| {
+        let digits = timer.strip_prefix(b"-").or(timer.strip_prefix(b"+")).unwrap_or(timer);
+        !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+    };
+    let timed = timers.iter().filter(|b| **b == b'/').count() >= 2 && timers.split(|b| *b == b'/').all(is_timer);
+    let Some(slash) = memchr::memchr(b'/', chosen).filter(|_| timed) else { return };
+    let start = at + 1 + 1 + frontend.len() + 1 + slash + 1;
+    let end = host_end(text, start);
+    if text.get(end) == Some(&b' ') && is_short_host(&text[start..end]) {
+        sink.host(start, end);
+    }
 }
 
 /// `root@fw01`, `'app'@'fw01'`, `[app] @ fw01 [10.0.0.1]`. A name with dots is the e-mail recogniser's.

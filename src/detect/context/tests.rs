@@ -36,6 +36,8 @@ fn a_key_gives_its_host_away() {
 fn other_places_give_hosts_away_too() {
     assert_eq!(found("src inside:DC-2/443 dst outside:10.0.0.1/53"), ["Host DC-2"]);
     assert_eq!(found("Feb  9 21:19:40 fw sshd[8317]: x"), ["Host fw"]);
+    assert_eq!(found("x:1 [12/Mar/2021:06:56:28.088] front~ back/canyon 0/0/-1/1263/1264 200 1 -"), ["Host canyon"]);
+    assert_eq!(found("x:1 [12/Mar/2021:06:56:28.088] front back/web.domain.sh 0/0/5 200"), ["Host web.domain.sh"]);
     assert_eq!(found("ssh admin@canyon uptime"), ["Host canyon"]);
     assert_eq!(found("login root@canyon"), ["Host canyon"]);
     assert_eq!(found("alice@web-1:/srv"), ["Host web-1"]);
@@ -58,6 +60,8 @@ fn what_only_looks_like_it_is_left_alone() {
         "hostname=-",
         "host: unable to reach it",
         "host: unreachable",
+        "from:1 [12/Mar/2021:06:56:28.088] front back/<NOSRV> 0/0/-1/-1/1264 200",
+        "[main] reading src/lib 1/2/x done",
         "Host: ",
         "Server: nginx/1.2",
         "host=10.0.0.1",
