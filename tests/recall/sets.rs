@@ -37,10 +37,11 @@ pub fn read(path: &Path) -> Vec<Line> {
                 let items = value[key].as_array().into_iter().flatten();
                 items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
             };
+            let text = value["original"].as_str().expect("the text").to_owned();
             Line {
                 id: value["id"].to_string(),
-                text: value["original"].as_str().expect("the text").to_owned(),
-                ips: list("ips"),
+                ips: list("ips").into_iter().filter(|ip| !is_only_version(ip, &text)).collect(),
+                text,
                 emails: list("emails").into_iter().filter(|email| has_domain(email)).collect(),
                 // This set's other labels are no labels: its README trusts addresses only.
                 hosts: if panther { Vec::new() } else { list("hosts") },
@@ -49,6 +50,12 @@ pub fn read(path: &Path) -> Vec<Line> {
             }
         })
         .collect()
+}
+
+/// A browser's version (`"platform_version": "4.0.4.102"`) is labelled as an address; it must be left alone.
+fn is_only_version(ip: &str, text: &str) -> bool {
+    let mut places = text.match_indices(ip).map(|(at, _)| &text[..at]).peekable();
+    places.peek().is_some() && places.all(|before| before.trim_end_matches(['"', ' ', ':']).ends_with("_version"))
 }
 
 /// Package names with versions (`go@1.8`) are labelled as addresses; they must be left alone.
