@@ -95,6 +95,7 @@ fn what_real_texts_hold_is_caught_and_the_rest_left_alone() {
                 }
             }
             sets::presidio(&data, &mut sieve);
+            sets::otlp(&data, &mut sieve);
         }
         None => eprintln!("SKIPPED: the labelled sets: neither PRIVET_DATA nor ../shared/data is there"),
     }

@@ -43,4 +43,10 @@ impl Sieve {
             other => panic!("a body that was text came out as {other:?}"),
         }
     }
+
+    /// A whole request as it leaves; none where it is refused.
+    pub fn request(&mut self, signal: Signal, request: &[u8]) -> Option<Vec<u8>> {
+        let filtered = self.engine.filter(&mut self.worker, signal, request.to_vec().into());
+        filtered.ok().map(|filtered| filtered.bytes.to_vec())
+    }
 }
