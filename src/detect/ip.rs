@@ -223,12 +223,40 @@ fn is_loose_after(text: &Text<'_>, end: usize, value: u32) -> bool {
             text.at(end + 1 + digits) == b'.'
         }
         b'-' => !text.at(end + 1).is_ascii_lowercase(),
-        // `4.0.0.0__b77a5c5619`, `14.44.40.0_x64`: versions of assemblies and packages
-        b'_' => is_private(value) || text.at(end + 1).is_ascii_digit(),
+        b'_' => is_private(value) || !names_a_build(&text.buf[end + 1..text.end]),
         // The end of a sentence, not an extension.
         b'.' => !text.at(end + 1).is_ascii_lowercase(),
         byte => !byte.is_ascii_alphabetic(),
     }
+}
+
+/// `4.0.0.0__b77a5c5619`, `14.44.40.0_x64`: what stands behind the versions of assemblies and packages. Any other word may
+/// stand behind an address (`conn_203.0.113.7_open`).
+fn names_a_build(after: &[u8]) -> bool {
+    const BUILDS: [&[u8]; 20] = [
+        b"x64",
+        b"x86",
+        b"amd64",
+        b"arm",
+        b"arm64",
+        b"armhf",
+        b"armv7",
+        b"aarch64",
+        b"i386",
+        b"i686",
+        b"ia64",
+        b"noarch",
+        b"neutral",
+        b"any",
+        b"all",
+        b"none",
+        b"universal",
+        b"linux",
+        b"win32",
+        b"win64",
+    ];
+    let word = after.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    after.first() == Some(&b'_') || BUILDS.iter().any(|build| after[..word].eq_ignore_ascii_case(build))
 }
 
 /// The IPv6 address around the colon at `colon`, if there is one. Returns too how far the run of its characters reaches,
