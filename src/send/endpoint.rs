@@ -65,6 +65,8 @@ impl FromStr for Endpoint {
         }
         let port = match authority.port() {
             Some(port) => port.as_str().parse().map_err(|_| EndpointError::NotAUrl)?,
+            // A number that is no port is no port to `http` either.
+            None if authority.as_str() != authority.host() => return Err(EndpointError::NotAUrl),
             None => DEFAULT_PORT,
         };
         Ok(Endpoint { secure, host: authority.host().to_owned(), port })
