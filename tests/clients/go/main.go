@@ -109,7 +109,7 @@ func sendMetrics(ctx context.Context, meter metric.Meter) {
 	check(err)
 	logins.Add(ctx, 3, where)
 	logins.Add(ctx, 4, metric.WithAttributes(attribute.String("network.peer.address", ip6)))
-	sessions, err := meter.Int64UpDownCounter("conn_" + ip4 + "_443_open")
+	sessions, err := meter.Int64UpDownCounter("conn_" + ip4 + "_open")
 	check(err)
 	sessions.Add(ctx, -2)
 	duration, err := meter.Float64Histogram("login.duration", metric.WithUnit("s"))

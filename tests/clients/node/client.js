@@ -108,7 +108,7 @@ function sendMetrics(meter) {
   const logins = meter.createCounter('logins', { unit: '{login}', description: `logins at ${host}` });
   logins.add(3, { 'client.address': ip4, 'user.email': email, tls: true });
   logins.add(4, { 'network.peer.address': ip6 });
-  meter.createUpDownCounter(`conn_${ip4}_443_open`).add(-2);
+  meter.createUpDownCounter(`conn_${ip4}_open`).add(-2);
   const duration = meter.createHistogram('login.duration', { unit: 's' });
   for (const seconds of [0.002, 0.5, 17]) duration.record(seconds, { 'server.address': db, note: `via ${node}` });
   meter.createGauge('load').record(0.75, { 'host.name': host });

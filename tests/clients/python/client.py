@@ -125,7 +125,7 @@ def send_metrics(meter):
     logins = meter.create_counter("logins", unit="{login}", description=f"logins at {HOST}")
     logins.add(3, {"client.address": IP4, "user.email": EMAIL, "tls": True})
     logins.add(4, {"network.peer.address": IP6})
-    meter.create_up_down_counter(f"conn_{IP4}_443_open").add(-2)
+    meter.create_up_down_counter(f"conn_{IP4}_open").add(-2)
     duration = meter.create_histogram("login.duration", unit="s")
     for seconds in 0.002, 0.5, 17:
         duration.record(seconds, {"server.address": DB, "note": f"via {NODE}"})

@@ -150,7 +150,7 @@ public final class Client {
     LongCounter logins = meter.counterBuilder("logins").setUnit("{login}").setDescription("logins at " + HOST).build();
     logins.add(3, Attributes.builder().put("client.address", IP4).put("user.email", EMAIL).put("tls", true).build());
     logins.add(4, Attributes.builder().put("network.peer.address", IP6).build());
-    meter.upDownCounterBuilder("conn_" + IP4 + "_443_open").build().add(-2);
+    meter.upDownCounterBuilder("conn_" + IP4 + "_open").build().add(-2);
     DoubleHistogram duration = meter.histogramBuilder("login.duration").setUnit("s").build();
     for (double seconds : new double[] {0.002, 0.5, 17}) {
       duration.record(seconds, Attributes.builder().put("server.address", DB).put("note", "via " + NODE).build());
