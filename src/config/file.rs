@@ -225,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_configuration_is_one() {
+        let page = include_str!("../../docs/configuration.md");
+        let sample = page.split("```").nth(1).and_then(|block| block.strip_prefix("yaml")).expect("a sample");
+        let config = parse(sample).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert_eq!(config.recipient.as_deref(), Some("vendor"));
+        let documented = |limits: &Limits| format!("{limits:?}");
+        assert_eq!(documented(&config.limits), documented(&Limits::default()), "the sample shows the defaults");
+    }
+
+    #[test]
     fn every_setting_is_read() {
         let config = parse(
             "

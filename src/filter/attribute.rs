@@ -42,6 +42,7 @@ impl Walk<'_> {
             return self.unusual_attribute(part, previous, start, prefix, content, end);
         };
         let place = self.w.keys.place(self.signal, part, self.active);
+        self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
         let key = self.key(place, part, previous, content + 2, key_end)?;
         match self.w.keys.text_of(key, self.w.names) {
             Some((KeyText::AsIs, _)) => {}
@@ -73,6 +74,7 @@ impl Walk<'_> {
     ) -> Result<u32, Stop> {
         let pair = take_apart(self.buf, content, end)?;
         let place = self.w.keys.place(self.signal, part, self.active);
+        self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
         let key = match pair.key.or(self.indexed_key(&pair)) {
             Some(field) => self.key(place, part, previous, field.value, field.end)?,
             None => self.key(place, part, previous, content, content)?,
@@ -127,6 +129,7 @@ impl Walk<'_> {
     /// The entry of a key inside a value's map: the path to it stands in `w.path`, its own text at `start..end`.
     fn nested_key(&mut self, under: Under, start: usize, end: usize) -> Result<u32, Stop> {
         let place = self.w.keys.place(self.signal, under.part, self.active).nested();
+        self.w.learned.keys_elsewhere = true;
         if let Some(key) = self.w.keys.find(place, u32::MAX, &self.w.path)
             && self.w.keys.text_of(key, self.w.names).is_some()
         {

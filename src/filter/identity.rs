@@ -82,7 +82,8 @@ fn is_canonical(text: &[u8], address: u128) -> bool {
     if address != 0 {
         let address = std::net::Ipv6Addr::from(address);
         return match address.to_ipv4_mapped() {
-            Some(v4) => v4.to_string().as_bytes() == text,
+            // Only one spelling of a dotted quad parses.
+            Some(_) => text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.'),
             None => address.to_string().as_bytes() == text,
         };
     }

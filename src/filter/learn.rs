@@ -1,6 +1,7 @@
 //! Short host names that one place of a record gives away (a syslog header, a key, `\\name\share`) hold for the whole record:
 //! a second look finds them where nothing stands around them.
 
+use super::lookahead::Told;
 use super::walk::{Stop, Walk};
 
 /// Names found in the record at hand, one after the other.
@@ -10,12 +11,15 @@ pub(super) struct Learned {
     listening: bool,
     bytes: Vec<u8>,
     ends: Vec<u32>,
+    /// Keys stand elsewhere in the record than among its own attributes: in maps, span events, links.
+    pub keys_elsewhere: bool,
 }
 
 impl Learned {
     fn listen(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.keys_elsewhere = false;
         self.listening = true;
     }
 
@@ -68,13 +72,22 @@ impl Walk<'_> {
         if !learned.names().fold(false, |added, name| into.learn(name) | added) {
             return Ok(());
         }
-        self.w.names = self.w.new_names();
+        // What becomes of a key's text is remembered by the names that were known then. Searching every key anew is for
+        // records whose keys may hold such a name; others would pay for it and for the next record's, too.
+        if self.w.learned.keys_elsewhere || self.a_key_holds_a_learned_name(message, content, end) {
+            self.w.names = self.w.new_names();
+        }
         self.w.edits.roll_back(mark);
         self.w.counts.copy_from(&self.w.counts_before);
         let walked = self.fields(message, content, end);
         self.w.known.forget(known);
         self.w.names = names;
         walked
+    }
+
+    fn a_key_holds_a_learned_name(&self, message: u8, content: usize, end: usize) -> bool {
+        let told = Told::of_message(self, content, end, message);
+        told.attributes().any(|(key, ..)| self.w.learned.names().any(|name| occurrences(key, name) > 0))
     }
 }
 

@@ -104,7 +104,7 @@ impl Worker {
 }
 
 /// The attributes of some messages, for conditions to look at. What is malformed is not told: the walk refuses it.
-struct Told<'b, 'p> {
+pub(super) struct Told<'b, 'p> {
     buf: &'b [u8],
     profiles: &'p Profiles,
     /// Contents, and the number of the field with the attributes.
@@ -113,7 +113,7 @@ struct Told<'b, 'p> {
 }
 
 impl<'b, 'p> Told<'b, 'p> {
-    fn of_message(walk: &'p Walk<'b>, content: usize, end: usize, message: u8) -> Told<'b, 'p> {
+    pub fn of_message(walk: &'p Walk<'b>, content: usize, end: usize, message: u8) -> Told<'b, 'p> {
         let field = attributes_field(MESSAGES[usize::from(message)]).unwrap_or(0);
         Told { buf: walk.buf, profiles: &walk.profiles, messages: vec![(content, end)], field }
     }
@@ -127,7 +127,7 @@ impl<'b, 'p> Told<'b, 'p> {
     }
 
     /// Keys, and where their values stand.
-    fn attributes(&self) -> impl Iterator<Item = (&'b [u8], usize, usize)> + '_ {
+    pub fn attributes(&self) -> impl Iterator<Item = (&'b [u8], usize, usize)> + '_ {
         let buf = self.buf;
         let pairs = self.messages.iter().flat_map(move |(content, end)| {
             read::fields(buf, *content, *end)

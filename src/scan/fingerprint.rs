@@ -1,6 +1,6 @@
 //! Whether one of a few short names may stand in a text: two bytes of each at their distance, compared a vector at a time.
 
-/// Two bytes of a name and where they stand in it, folded as [`fold`] does.
+/// Two bytes of a name and where they stand in it, folded as `fold` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     first: u8,

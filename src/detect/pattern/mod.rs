@@ -1,7 +1,7 @@
 //! User patterns: regular expressions behind a prefilter.
 //!
 //! Of each pattern the literals are known of which every match has one. All of them are looked for in one pass
-//! ([`windows`]); where one stands, and its neighbours fit, the pattern's own regular expression runs over the part of the
+//! (`windows`); where one stands, and its neighbours fit, the pattern's own regular expression runs over the part of the
 //! text in which a match may contain it, or over all of it where matches have no bound. So the spans are those that the plain
 //! expression finds, and most texts are passed over. Patterns without such a literal share one lazy DFA.
 //!
