@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use super::{Exit, Failure};
@@ -62,16 +62,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let config = configure(&args)?;
     let running = start(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let telemetry = {
+    // Before anyone is told that it listens: who reads that may signal at once.
+    let (mut signals, telemetry) = {
         let _within = runtime.enter();
         let started = observe::start_telemetry(running.state(), running.listen);
-        started.map_err(|error| Failure::new(Exit::Config, error))?
+        (Signals::new()?, started.map_err(|error| Failure::new(Exit::Config, error))?)
     };
     announce(&running);
     if let Some(path) = &args.ports_file {
         write_ports(path, &running).map_err(|error| Failure::file(path, &error))?;
     }
-    runtime.block_on(until_told(&running))?;
+    runtime.block_on(signals.until_told(&running));
     tracing::info!(seconds = config.drain.as_secs(), "stopping: calls are answered, nothing new is taken");
     let drained = running.join();
     if let Some(telemetry) = telemetry {
@@ -147,18 +148,33 @@ fn write_ports(path: &Path, running: &Running) -> std::io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-/// Returns on SIGTERM or SIGINT; SIGHUP loads again.
-async fn until_told(running: &Running) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => {
-                // A refusal is told by the state itself.
-                let _ = running.state().reload();
+/// What an init system or an operator tells the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Within a runtime. From here on no signal ends the process by itself.
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns on SIGTERM or SIGINT; SIGHUP loads again.
+    async fn until_told(&mut self, running: &Running) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => {
+                    // A refusal is told by the state itself.
+                    let _ = running.state().reload();
+                }
             }
         }
     }
