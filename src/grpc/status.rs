@@ -15,9 +15,6 @@ const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
-/// The longest error text that is passed on, in bytes.
-const LONGEST_MESSAGE: usize = 1024;
-
 /// Binary metadata is base64, padded or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -125,6 +122,10 @@ impl Status {
     /// The reason of a status that came from the destination.
     pub const DESTINATION: &str = "destination";
 
+    /// The longest error text that is written, in bytes. One that is read is left whole: an identifier that is cut in two is
+    /// not known for one any more.
+    pub const LONGEST_MESSAGE: usize = 1024;
+
     pub fn new(code: Code, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Status {
         Status { code, reason, message: message.into(), retry_after: None }
     }
@@ -207,7 +208,7 @@ fn number(code: Code) -> HeaderValue {
 /// `grpc-message`: UTF-8, percent-encoded outside visible ASCII.
 fn percent_encode(message: &str) -> HeaderValue {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let message = &message[..message.floor_char_boundary(LONGEST_MESSAGE)];
+    let message = &message[..message.floor_char_boundary(Status::LONGEST_MESSAGE)];
     let mut out = Vec::with_capacity(message.len());
     for &byte in message.as_bytes() {
         match byte {
@@ -235,7 +236,6 @@ fn percent_decode(value: &[u8]) -> String {
             _ => out.push(*byte),
         }
     }
-    out.truncate(LONGEST_MESSAGE);
     String::from_utf8_lossy(&out).into_owned()
 }
 

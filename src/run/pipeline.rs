@@ -70,7 +70,9 @@ impl Export for Pipeline {
             Ok(response) if response.is_empty() => Ok(response),
             Ok(response) => Ok(self.acknowledgement(&loaded, response)),
             Err(status) => {
-                let message = self.filter_text(&loaded, &status.message);
+                let mut message = self.filter_text(&loaded, &status.message);
+                // Only now: an identifier that is cut in two is not found.
+                message.truncate(message.floor_char_boundary(Status::LONGEST_MESSAGE));
                 self.state.destination_said(status.code, &message);
                 Err(Status { message: Cow::Owned(message), ..status })
             }

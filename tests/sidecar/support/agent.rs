@@ -17,6 +17,7 @@ pub const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Expor
 pub struct Answer {
     pub http: u16,
     pub headers: HeaderMap,
+    pub trailers: HeaderMap,
     pub status: Option<Status>,
     /// The response's message, without its head.
     pub body: Bytes,
@@ -29,6 +30,19 @@ impl Answer {
 
     pub fn message(&self) -> &str {
         &self.status.as_ref().expect("a gRPC status").message
+    }
+
+    /// All that the agent is told, headers, trailers, their binary parts and the message, as bytes to search.
+    pub fn told(&self) -> Vec<u8> {
+        use base64::Engine;
+        let mut told = self.body.to_vec();
+        for (name, value) in self.headers.iter().chain(&self.trailers) {
+            told.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat());
+            let unpadded = value.as_bytes().trim_ascii_end();
+            told.extend(base64::engine::general_purpose::STANDARD_NO_PAD.decode(unpadded).unwrap_or_default());
+        }
+        told.extend(self.status.iter().flat_map(|status| status.message.bytes()));
+        told
     }
 
     pub fn retry_after(&self) -> Option<Duration> {
@@ -93,6 +107,6 @@ impl Agent {
         let status = Status::from_headers(&trailers).or_else(|| Status::from_headers(&parts.headers));
         let body = message.freeze();
         let body = if body.len() > 5 { body.slice(5..) } else { Bytes::new() };
-        Answer { http: parts.status.as_u16(), headers: parts.headers, status, body }
+        Answer { http: parts.status.as_u16(), headers: parts.headers, trailers, status, body }
     }
 }

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod destination;
 pub mod process;
+pub mod witness;
 
 use std::time::{Duration, Instant};
 
