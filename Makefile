@@ -22,6 +22,12 @@ test-parsers: ## What is forwarded, read by prost, Python's protobuf and Go's pd
 test-clients: ## OpenTelemetry SDKs in Python, Node, Go and Java → privet → OpenTelemetry Collector
 	$(CARGO) test --locked --test clients
 
+# Its own target folder, for every crate is built anew. The portable twin and the vector code read the same texts there.
+.PHONY: test-asan
+test-asan: ## Scan, detection and wire under AddressSanitizer; needs a nightly Rust
+	RUSTFLAGS=-Zsanitizer=address $(CARGO) +nightly test --locked --lib --target x86_64-unknown-linux-gnu \
+	    --target-dir target/asan -- scan:: detect:: wire::
+
 # ── Quality ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: recall
