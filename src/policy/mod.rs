@@ -13,6 +13,7 @@ pub mod diagnostic;
 pub mod glob;
 pub mod keep;
 
+mod assignment;
 mod check;
 mod compile;
 mod compiled;

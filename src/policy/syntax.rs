@@ -6,6 +6,7 @@ use crate::detect::Wanted;
 use crate::detect::pattern::Validator;
 use crate::otlp::{Part, PartSet, Signal};
 
+use super::assignment::assignment;
 use super::compiled::Action;
 use super::condition::{Clause, Level, Operand, Test};
 use super::diagnostic::Code;
@@ -297,8 +298,11 @@ fn read_pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Pattern> {
         let regex = read_regex(reader, node)?;
         return Some(Pattern { regex, keywords: Vec::new(), group: 0, validators: Vec::new() });
     }
-    let fields = reader.fields(node, "a pattern", &["regex", "keywords", "validator", "group", "entropy"])?;
+    let known = &["regex", "keywords", "assigned_to", "validator", "group", "entropy"];
+    let fields = reader.fields(node, "a pattern", known)?;
     let regex = fields.required("regex", reader).and_then(|node| read_regex(reader, node));
+    let names = fields.get("assigned_to").map_or(Vec::new(), |node| reader.texts(node));
+    let names: Vec<String> = names.into_iter().map(|name| name.value).filter(|name| !name.is_empty()).collect();
     let keywords = fields.get("keywords").map_or(Vec::new(), |node| reader.texts(node));
     let validator =
         fields.get("validator").and_then(|node| reader.word(node, Code::UnknownValidator, "validator", &VALIDATORS));
@@ -311,10 +315,15 @@ fn read_pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Pattern> {
         reader.error(Code::OutOfRange, &node.at, "the regular expression has no such group");
     }
     let keywords = keywords.into_iter().map(|keyword| keyword.value).collect();
+    let group = group.map_or(0, |(group, _)| group);
+    let (regex, group) = match names.is_empty() {
+        true => (regex, group),
+        false => (assignment(&names, &regex), group + 1),
+    };
     Some(Pattern {
         regex,
         keywords,
-        group: group.map_or(0, |(group, _)| group),
+        group,
         validators: validator.into_iter().chain(entropy.map(Validator::Entropy)).collect(),
     })
 }
