@@ -16,12 +16,13 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Metrics, health and the control API; `None` for none of them.
     pub admin: Option<SocketAddr>,
-    pub destination: Destination,
-    /// Who receives the data, as the key derivation names it; the destination's host if none is given.
+    /// Where filtered requests go: one place or several, at least one of them required.
+    pub destinations: Vec<Destination>,
+    /// Of the destinations that name no recipient.
     pub recipient: Option<String>,
     /// A throw-away key if none, which only a destination on this machine may have.
     pub keyring: Option<PathBuf>,
-    /// The built-in base policy if empty.
+    /// Of the destinations that name no policy; the built-in base policy if empty.
     pub policies: Vec<PathBuf>,
     /// Worker threads; the machine's cores, at most two, if 0.
     pub threads: usize,
@@ -32,10 +33,26 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Where filtered requests go.
+/// A place that filtered requests go to, and what may go there.
 #[derive(Clone, Debug)]
-pub enum Destination {
-    /// OTLP/JSON, one line a request.
+pub struct Destination {
+    /// What metrics, logs and status call it.
+    pub name: String,
+    pub to: To,
+    /// Who receives the data, as the key derivation names it; the configuration's, else the endpoint's host, if none.
+    pub recipient: Option<String>,
+    /// What may go there; the configuration's policy if empty.
+    pub policies: Vec<PathBuf>,
+    /// Whether an agent is told that a request was accepted only once this destination has accepted it.
+    pub required: bool,
+    /// Where in the world the data is taken to, in the policy's words.
+    pub region: Option<String>,
+}
+
+/// How a destination is reached.
+#[derive(Clone, Debug)]
+pub enum To {
+    /// OTLP/JSON on standard output, one line a request.
     Stdout,
     Grpc(Grpc),
 }
@@ -45,7 +62,7 @@ impl Default for Config {
         Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4317)),
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
-            destination: Destination::Stdout,
+            destinations: vec![To::Stdout.into()],
             recipient: None,
             keyring: None,
             policies: Vec::new(),
@@ -57,30 +74,44 @@ impl Default for Config {
     }
 }
 
-impl From<Endpoint> for Destination {
-    fn from(endpoint: Endpoint) -> Destination {
-        Destination::Grpc(Grpc::new(endpoint))
+/// The name of a destination that needs none because it is the only one.
+const ONLY: &str = "default";
+
+impl From<To> for Destination {
+    fn from(to: To) -> Destination {
+        Destination { name: ONLY.into(), to, recipient: None, policies: Vec::new(), required: true, region: None }
     }
 }
 
-impl Destination {
+impl From<Endpoint> for Destination {
+    fn from(endpoint: Endpoint) -> Destination {
+        To::Grpc(Grpc::new(endpoint)).into()
+    }
+}
+
+impl To {
     /// Whether what is sent stays on this machine.
     pub fn is_local(&self) -> bool {
         match self {
-            Destination::Stdout => true,
-            Destination::Grpc(grpc) => grpc.endpoint.is_loopback(),
+            To::Stdout => true,
+            To::Grpc(grpc) => grpc.endpoint.is_loopback(),
         }
     }
 }
 
 impl Config {
-    /// The recipient's name in the key derivation.
-    pub fn recipient(&self) -> &str {
-        match (&self.recipient, &self.destination) {
+    /// A destination's recipient in the key derivation.
+    pub fn recipient<'a>(&'a self, destination: &'a Destination) -> &'a str {
+        match (destination.recipient.as_ref().or(self.recipient.as_ref()), &destination.to) {
             (Some(recipient), _) => recipient,
-            (None, Destination::Grpc(grpc)) => &grpc.endpoint.host,
-            (None, Destination::Stdout) => "local",
+            (None, To::Grpc(grpc)) => &grpc.endpoint.host,
+            (None, To::Stdout) => "local",
         }
+    }
+
+    /// The files of a destination's policy.
+    pub fn policies<'a>(&'a self, destination: &'a Destination) -> &'a [PathBuf] {
+        if destination.policies.is_empty() { &self.policies } else { &destination.policies }
     }
 
     /// How many worker threads there are to be.

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use super::{Exit, Failure};
-use crate::config::{Config, Destination};
+use crate::config::{Config, Destination, To};
 use crate::observe;
 use crate::pseudonym::KeyringError;
 use crate::run::{Running, StartError, start};
@@ -103,7 +103,7 @@ fn configure(args: &Args) -> Result<Config, Failure> {
     config.recipient = args.recipient.clone().or(config.recipient);
     config.threads = args.threads.unwrap_or(config.threads);
     if let Some(destination) = &args.destination {
-        config.destination = destination.clone();
+        config.destinations = vec![destination.clone()];
     }
     match args.admin {
         Some(Admin::At(address)) => config.admin = Some(address),
@@ -117,14 +117,15 @@ fn configure(args: &Args) -> Result<Config, Failure> {
 fn announce(running: &Running) {
     let state = running.state();
     let loaded = state.loaded();
-    let pseudonyms = loaded.engine.pseudonyms();
+    let pseudonyms = loaded.engine(0).pseudonyms();
+    let all = |what: &dyn Fn(usize) -> String| (0..state.destinations.len()).map(what).collect::<Vec<_>>().join(", ");
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %running.listen,
         admin = running.admin.map(tracing::field::display),
-        destination = state.destination(),
-        recipient = state.recipient(),
-        policy = loaded.engine.policy().digest(),
+        destination = all(&|index| state.destinations[index].address()),
+        recipient = all(&|index| state.destinations[index].recipient.clone()),
+        policy = all(&|index| loaded.engine(index).policy().digest().to_owned()),
         epoch = pseudonyms.epoch(),
         key = pseudonyms.check_value(),
         "listening"
@@ -182,7 +183,7 @@ impl Signals {
 
 fn destination(text: &str) -> Result<Destination, String> {
     if text == "stdout" {
-        return Ok(Destination::Stdout);
+        return Ok(To::Stdout.into());
     }
     text.parse::<crate::send::Endpoint>().map(Destination::from).map_err(|error| error.to_string())
 }
@@ -201,9 +202,12 @@ impl From<StartError> for Failure {
             StartError::Policy(_) => Exit::Data,
             StartError::Keyring(KeyringError::Exposed { .. }) => Exit::NoPermission,
             StartError::Keyring(KeyringError::Read { path, source }) => return Failure::file(path, source),
-            StartError::Keyring(_) | StartError::Keys(_) | StartError::KeyringRequired | StartError::Target(_) => {
-                Exit::Config
-            }
+            StartError::Keyring(_)
+            | StartError::Keys(_)
+            | StartError::KeyringRequired
+            | StartError::Restless
+            | StartError::NoneRequired
+            | StartError::Target(_) => Exit::Config,
             StartError::Bind { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 Exit::NoPermission
             }

@@ -5,16 +5,30 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Config, Destination};
+use super::{Config, Destination, To};
 use crate::policy::reader::Reader;
 use crate::policy::yaml::{self, Node, Yaml};
 use crate::policy::{Code, Diagnostic, Diagnostics, Source};
 use crate::receive::Limits;
 use crate::send::{Grpc, Header, Tls};
 
-const ROOT: &[&str] =
-    &["listen", "admin", "destination", "recipient", "keyring", "policy", "threads", "timeout", "drain", "limits"];
-const DESTINATION: &[&str] = &["endpoint", "gzip", "keepalive", "headers", "tls"];
+const ROOT: &[&str] = &[
+    "listen",
+    "admin",
+    "destination",
+    "destinations",
+    "recipient",
+    "keyring",
+    "policy",
+    "threads",
+    "timeout",
+    "drain",
+    "limits",
+];
+const DESTINATION: &[&str] =
+    &["name", "endpoint", "recipient", "policy", "required", "region", "gzip", "keepalive", "headers", "tls"];
+/// Those of them that say how gRPC is spoken.
+const GRPC: [&str; 4] = ["gzip", "keepalive", "headers", "tls"];
 const HEADER: &[&str] = &["name", "value", "file", "prefix"];
 const TLS: &[&str] = &["ca", "certificate", "key", "server_name", "min_version"];
 const LIMITS: &[&str] = &[
@@ -85,14 +99,17 @@ impl File<'_> {
                 config.admin = Some(admin);
             }
         }
-        if let Some(destination) = each("destination").and_then(|node| self.destination(node)) {
-            config.destination = destination;
+        match (each("destination"), each("destinations")) {
+            (Some(node), None) => config.destinations.splice(.., self.destination(node)).for_each(drop),
+            (None, Some(node)) => config.destinations = self.destinations(node),
+            (Some(_), Some(node)) => {
+                self.reader.error(Code::OptionDoesNotFit, &node.at, "there is a `destination` already: list it here");
+            }
+            (None, None) => {}
         }
         config.recipient = each("recipient").and_then(|node| self.reader.text(node)).map(|text| text.value);
         config.keyring = each("keyring").and_then(|node| self.path(node));
-        if let Some(items) = each("policy").and_then(|node| self.reader.list(node)) {
-            config.policies = items.iter().filter_map(|item| self.path(item)).collect();
-        }
+        config.policies = self.paths(each("policy"));
         self.number(each("threads"), 1..=1024, &mut config.threads);
         self.duration(each("timeout"), &mut config.timeout);
         self.duration(each("drain"), &mut config.drain);
@@ -101,29 +118,92 @@ impl File<'_> {
         }
     }
 
-    fn destination(&mut self, node: &Node) -> Option<Destination> {
-        if is_word(node, "stdout") {
-            return Some(Destination::Stdout);
+    fn destinations(&mut self, node: &Node) -> Vec<Destination> {
+        let Some(items) = self.reader.filled_list(node, "name one destination or more") else { return Vec::new() };
+        let mut destinations: Vec<Destination> = Vec::new();
+        for item in items {
+            let Some(destination) = self.destination(item) else { continue };
+            let named =
+                matches!(&item.value, Yaml::Map(entries) if entries.iter().any(|(key, _)| is_word(key, "name")));
+            if !named {
+                self.reader.error(Code::MissingField, &item.at, "each of several destinations needs a `name`");
+            } else if destinations.iter().any(|known| known.name == destination.name) {
+                let message = format!("there are two destinations `{}`", destination.name);
+                self.reader.error(Code::OptionDoesNotFit, &item.at, message);
+            } else if matches!(destination.to, To::Stdout) && destinations.iter().any(|to| matches!(to.to, To::Stdout))
+            {
+                self.reader.error(Code::OptionDoesNotFit, &item.at, "there is one standard output only");
+            }
+            destinations.push(destination);
         }
+        if !destinations.is_empty() && destinations.iter().all(|destination| !destination.required) {
+            let message = "at least one destination must be required: an agent would be told nothing of its data";
+            self.reader.error(Code::OptionDoesNotFit, &node.at, message);
+        }
+        destinations
+    }
+
+    fn destination(&mut self, node: &Node) -> Option<Destination> {
         if let Yaml::Text(_) = node.value {
-            return self.endpoint(node).map(|endpoint| Destination::Grpc(Grpc::new(endpoint)));
+            return self.to(node).map(Destination::from);
         }
         let fields = self.reader.fields(node, "a destination", DESTINATION)?;
         let Some(endpoint) = fields.get("endpoint") else {
             self.reader.error(Code::MissingField, &node.at, "a destination needs an `endpoint`");
             return None;
         };
-        let mut grpc = Grpc::new(self.endpoint(endpoint)?);
-        grpc.gzip =
-            fields.get("gzip").and_then(|node| self.reader.number(node, 1..=9)).and_then(|level| level.try_into().ok());
-        self.duration(fields.get("keepalive"), &mut grpc.keepalive);
-        if let Some(items) = fields.get("headers").and_then(|node| self.reader.list(node)) {
-            grpc.headers = items.iter().filter_map(|item| self.header(item)).collect();
+        let mut destination = Destination::from(self.to(endpoint)?);
+        match &mut destination.to {
+            To::Stdout => {
+                for node in GRPC.iter().filter_map(|key| fields.get(key)) {
+                    self.reader.error(Code::OptionDoesNotFit, &node.at, "this belongs to a destination at a URL");
+                }
+            }
+            To::Grpc(grpc) => {
+                let level = fields.get("gzip").and_then(|node| self.reader.number(node, 1..=9));
+                grpc.gzip = level.and_then(|level| level.try_into().ok());
+                self.duration(fields.get("keepalive"), &mut grpc.keepalive);
+                if let Some(items) = fields.get("headers").and_then(|node| self.reader.list(node)) {
+                    grpc.headers = items.iter().filter_map(|item| self.header(item)).collect();
+                }
+                if let Some(tls) = fields.get("tls") {
+                    grpc.tls = self.tls(tls)?;
+                }
+            }
         }
-        if let Some(tls) = fields.get("tls") {
-            grpc.tls = self.tls(tls)?;
+        if let Some(name) = fields.get("name").and_then(|node| self.name(node)) {
+            destination.name = name;
         }
-        Some(Destination::Grpc(grpc))
+        destination.region = fields.get("region").and_then(|node| self.name(node));
+        destination.recipient = fields.get("recipient").and_then(|node| self.reader.text(node)).map(|text| text.value);
+        destination.policies = self.paths(fields.get("policy"));
+        if let Some(required) = fields.get("required").and_then(|node| self.reader.boolean(node)) {
+            destination.required = required;
+        }
+        Some(destination)
+    }
+
+    /// What may be a label of a metric and a word of a policy.
+    fn name(&mut self, node: &Node) -> Option<String> {
+        let text = self.reader.text(node)?.value;
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
+            self.wrong(node, "a short name: letters, digits, `-`, `_` and `.`");
+            return None;
+        }
+        Some(text)
+    }
+
+    fn paths(&mut self, node: Option<&Node>) -> Vec<PathBuf> {
+        let items = node.and_then(|node| self.reader.list(node)).unwrap_or_default();
+        items.iter().filter_map(|item| self.path(item)).collect()
+    }
+
+    fn to(&mut self, node: &Node) -> Option<To> {
+        if is_word(node, "stdout") {
+            return Some(To::Stdout);
+        }
+        self.endpoint(node).map(|endpoint| To::Grpc(Grpc::new(endpoint)))
     }
 
     fn endpoint(&mut self, node: &Node) -> Option<crate::send::Endpoint> {
@@ -225,13 +305,16 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_configuration_is_one() {
+    fn the_documented_configurations_are_some() {
         let page = include_str!("../../docs/configuration.md");
-        let sample = page.split("```").nth(1).and_then(|block| block.strip_prefix("yaml")).expect("a sample");
-        let config = parse(sample).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let samples: Vec<_> = page.split("```").filter_map(|block| block.strip_prefix("yaml")).collect();
+        let [one, several] = samples[..] else { panic!("two samples") };
+        let config = parse(one).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert_eq!(config.recipient.as_deref(), Some("vendor"));
         let documented = |limits: &Limits| format!("{limits:?}");
         assert_eq!(documented(&config.limits), documented(&Limits::default()), "the sample shows the defaults");
+        let config = parse(several).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert_eq!(config.destinations.iter().map(|to| to.required).collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]
@@ -258,16 +341,67 @@ limits: {message_bytes: 1048576, streams: 7, arrival: 2s}
 ",
         )
         .unwrap();
-        let Destination::Grpc(grpc) = &config.destination else { panic!("not gRPC") };
+        let [destination @ Destination { to: To::Grpc(grpc), .. }] = &config.destinations[..] else {
+            panic!("not gRPC")
+        };
         assert_eq!(grpc.endpoint.to_string(), "https://otlp.vendor.example:4317");
         assert_eq!((grpc.gzip, grpc.keepalive), (Some(1), Duration::from_secs(60)));
         assert_eq!(grpc.headers[0].file.as_deref(), Some(Path::new("/etc/privet/token")));
         assert_eq!(grpc.headers[1].prefix, "blue");
         assert!(grpc.tls.allow_tls12 && grpc.tls.ca.is_some());
-        assert_eq!((config.admin, config.threads, config.recipient()), (None, 4, "vendor"));
+        assert_eq!((config.admin, config.threads, config.recipient(destination)), (None, 4, "vendor"));
+        assert!(destination.required && destination.region.is_none());
         assert_eq!(config.policies, [Path::new("/etc/privet/a.yaml"), Path::new("/b.yaml")]);
         assert_eq!((config.timeout, config.drain), (Duration::from_secs(15), Duration::from_secs(90)));
         assert_eq!((config.limits.message, config.limits.streams), (1 << 20, 7));
+    }
+
+    #[test]
+    fn several_destinations_have_each_their_own() {
+        let config = parse(
+            "
+policy: [base.yaml]
+destinations:
+  - {name: vendor, endpoint: 'https://otlp.vendor.example', region: eu-central-1, policy: [vendor.yaml]}
+  - {name: own, endpoint: 'http://127.0.0.1:5317', recipient: us, required: false}
+  - {name: screen, endpoint: stdout}
+",
+        )
+        .unwrap();
+        let told: Vec<_> = config
+            .destinations
+            .iter()
+            .map(|to| (to.name.as_str(), config.recipient(to), config.policies(to), to.required, to.region.as_deref()))
+            .collect();
+        let [vendor, base] = ["vendor", "base"].map(|name| [PathBuf::from(format!("/etc/privet/{name}.yaml"))]);
+        assert_eq!(
+            told,
+            [
+                ("vendor", "otlp.vendor.example", &vendor[..], true, Some("eu-central-1")),
+                ("own", "us", &base[..], false, None),
+                ("screen", "local", &base[..], true, None),
+            ]
+        );
+    }
+
+    #[test]
+    fn destinations_that_cannot_be_meant_are_refused() {
+        let one = "{name: a, endpoint: 'http://a.example'}";
+        for (destinations, said) in [
+            ("[]".to_owned(), "this list is empty"),
+            ("[{endpoint: stdout}]".to_owned(), "needs a `name`"),
+            ("['http://a.example']".to_owned(), "needs a `name`"),
+            (format!("[{one}, {one}]"), "two destinations `a`"),
+            ("[{name: a, endpoint: stdout}, {name: b, endpoint: stdout}]".to_owned(), "one standard output"),
+            ("[{name: a, endpoint: stdout, required: false}]".to_owned(), "must be required"),
+            ("[{name: a, endpoint: stdout, gzip: 1}]".to_owned(), "belongs to a destination at a URL"),
+            ("[{name: a b, endpoint: stdout}]".to_owned(), "a short name"),
+            ("[{name: a, endpoint: stdout, regoin: eu}]".to_owned(), "did you mean `region`"),
+            (format!("[{one}]\ndestination: stdout"), "there is a `destination` already"),
+        ] {
+            let wrong = parse(&format!("destinations: {destinations}\n")).expect_err(&destinations);
+            assert!(wrong.contains(said), "{said} is not in:\n{wrong}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::observe::{Family, Kind, Value};
+use crate::policy::Policy;
 use crate::run::State;
 
 pub mod v1 {
@@ -29,32 +30,33 @@ pub struct Control {
 impl v1::control_server::Control for Control {
     async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Result<Response<v1::GetStatusResponse>, Status> {
         let loaded = self.state.loaded();
-        let (policy, pseudonyms) = (loaded.engine.policy(), loaded.engine.pseudonyms());
-        let rules = policy.rules().iter().map(|rule| v1::Rule {
-            name: rule.name.clone(),
-            action: rule.action.name().to_owned(),
-            file: rule.file.clone(),
-            line: u32::try_from(rule.line).unwrap_or(u32::MAX),
+        let mut policies: Vec<v1::Policy> = Vec::new();
+        for pass in &loaded.passes {
+            let policy = pass.engine.policy();
+            if policies.iter().all(|known| known.digest != policy.digest()) {
+                policies.push(describe(policy));
+            }
+        }
+        let destinations = self.state.destinations.iter().enumerate().map(|(index, destination)| v1::Destination {
+            address: destination.address(),
+            connections: u32::try_from(destination.metrics.connections()).unwrap_or(u32::MAX),
+            name: destination.name().to_owned(),
+            recipient: destination.recipient.clone(),
+            policy_digest: loaded.engine(index).policy().digest().to_owned(),
+            required: destination.required,
+            region: destination.region.clone().unwrap_or_default(),
         });
+        let pseudonyms = loaded.engine(0).pseudonyms();
         Ok(Response::new(v1::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             listen: self.listen.to_string(),
-            policy: Some(v1::Policy {
-                name: policy.name().to_owned(),
-                digest: policy.digest().to_owned(),
-                rules: rules.collect(),
-                warnings: u32::try_from(policy.warnings().items.len()).unwrap_or(u32::MAX),
-            }),
+            policies,
             key: Some(v1::Key {
-                recipient: self.state.recipient().to_owned(),
                 epoch: pseudonyms.epoch(),
                 check_value: pseudonyms.check_value(),
                 throw_away: self.state.key_is_throw_away(),
             }),
-            destination: Some(v1::Destination {
-                address: self.state.destination(),
-                connections: u32::try_from(self.state.metrics.destination_connections()).unwrap_or(0),
-            }),
+            destinations: destinations.collect(),
             reload_error: self.state.reload_error().unwrap_or_default(),
             draining: *self.draining.borrow(),
         }))
@@ -74,12 +76,28 @@ impl v1::control_server::Control for Control {
         let outcome = tokio::task::spawn_blocking(move || state.reload()).await;
         match outcome {
             Ok(Ok(())) => {
-                let policy_digest = self.state.loaded().engine.policy().digest().to_owned();
-                Ok(Response::new(v1::ReloadResponse { policy_digest }))
+                let loaded = self.state.loaded();
+                let digests = (0..loaded.pass_of.len()).map(|index| loaded.engine(index).policy().digest().to_owned());
+                Ok(Response::new(v1::ReloadResponse { policy_digests: digests.collect() }))
             }
             Ok(Err(error)) => Err(Status::failed_precondition(error.to_string())),
             Err(_) => Err(Status::internal("reloading failed")),
         }
+    }
+}
+
+fn describe(policy: &Policy) -> v1::Policy {
+    let rules = policy.rules().iter().map(|rule| v1::Rule {
+        name: rule.name.clone(),
+        action: rule.action.name().to_owned(),
+        file: rule.file.clone(),
+        line: u32::try_from(rule.line).unwrap_or(u32::MAX),
+    });
+    v1::Policy {
+        name: policy.name().to_owned(),
+        digest: policy.digest().to_owned(),
+        rules: rules.collect(),
+        warnings: u32::try_from(policy.warnings().items.len()).unwrap_or(u32::MAX),
     }
 }
 

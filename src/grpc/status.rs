@@ -134,6 +134,20 @@ impl Status {
         Status { retry_after: Some(delay), ..self }
     }
 
+    /// Whether OTLP has the sender send again what ended so.
+    pub fn is_retryable(&self) -> bool {
+        match self.code {
+            Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss => true,
+            Code::ResourceExhausted => self.retry_after.is_some(),
+            _ => false,
+        }
+    }
+
     /// Reads a status out of trailers (or headers, where there is no body); `None` if there is none.
     pub fn from_headers(headers: &HeaderMap) -> Option<Status> {
         let code = headers.get(STATUS)?;

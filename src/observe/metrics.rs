@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::DestinationMetrics;
 use crate::filter::Counts;
 use crate::grpc::Code;
 use crate::otlp::Signal;
@@ -25,8 +26,6 @@ pub struct Metrics {
     connections: AtomicI64,
     connections_refused: AtomicU64,
     connections_broken: AtomicU64,
-    destination_connections: AtomicI64,
-    destination_failures: AtomicU64,
     reloads: AtomicU64,
     reloads_failed: AtomicU64,
     last_reload_failed: AtomicU64,
@@ -52,13 +51,21 @@ struct Rare {
     refused: BTreeMap<(Option<Signal>, &'static str), u64>,
     unknown_fields: BTreeMap<(&'static str, Option<u32>), u64>,
     fail_closed: BTreeMap<&'static str, u64>,
-    rules: BTreeMap<(String, &'static str), Arc<PerRule>>,
-    policy_digest: String,
+    rules: BTreeMap<(String, &'static str, Arc<str>), Arc<PerRule>>,
+    destinations: Vec<Arc<DestinationMetrics>>,
+    policies: Vec<InForce>,
     /// Epoch and check value.
     key: (String, String),
 }
 
 type PerRule = [AtomicU64; 4];
+
+/// A policy that a destination has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    pub destination: String,
+    pub digest: String,
+}
 
 /// The counters of a policy's rules, by rule index.
 #[derive(Debug, Default)]
@@ -194,35 +201,32 @@ impl Metrics {
         self.connections_broken.fetch_add(1, Relaxed);
     }
 
-    pub fn destination_connected(&self) {
-        self.destination_connections.fetch_add(1, Relaxed);
+    /// The numbers of one more destination.
+    pub fn destination(&self, name: &str) -> Arc<DestinationMetrics> {
+        let destination = Arc::new(DestinationMetrics::new(name));
+        self.rare().destinations.push(Arc::clone(&destination));
+        destination
     }
 
-    pub fn destination_disconnected(&self) {
-        self.destination_connections.fetch_sub(1, Relaxed);
-    }
-
-    /// The destination could not be reached, or a connection to it broke.
-    pub fn destination_failed(&self) {
-        self.destination_failures.fetch_add(1, Relaxed);
-    }
-
-    /// Connections to the destination that are up.
-    pub fn destination_connections(&self) -> i64 {
-        self.destination_connections.load(Relaxed)
-    }
-
-    /// Counters for a policy's rules (name and action, by index). Rules of the same name go on counting.
-    pub fn rule_counters(&self, rules: impl IntoIterator<Item = (String, &'static str)>) -> RuleCounters {
+    /// Counters for a policy's rules (name and action, by index) on the way to those destinations. Rules of the same name
+    /// go on counting.
+    pub fn rule_counters(
+        &self,
+        destinations: &str,
+        rules: impl IntoIterator<Item = (String, &'static str)>,
+    ) -> RuleCounters {
         let mut rare = self.rare();
-        RuleCounters(rules.into_iter().map(|rule| Arc::clone(rare.rules.entry(rule).or_default())).collect())
+        let destinations: Arc<str> = destinations.into();
+        let counter =
+            |(rule, action)| Arc::clone(rare.rules.entry((rule, action, Arc::clone(&destinations))).or_default());
+        RuleCounters(rules.into_iter().map(counter).collect())
     }
 
-    /// A policy and a key took effect.
-    pub fn in_force(&self, policy_digest: &str, epoch: u32, check_value: String) {
+    /// Policies and a key took effect.
+    pub fn in_force(&self, policies: Vec<InForce>, epoch: u32, check_value: String) {
         self.loaded_at.store(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()), Relaxed);
         let mut rare = self.rare();
-        policy_digest.clone_into(&mut rare.policy_digest);
+        rare.policies = policies;
         rare.key = (epoch.to_string(), check_value);
     }
 
@@ -241,6 +245,7 @@ impl Metrics {
     pub fn families(&self, in_flight_bytes: usize) -> Vec<Family> {
         let mut families = self.per_signal();
         families.extend(self.per_process(in_flight_bytes));
+        families.extend(per_destination(&self.rare().destinations));
         families.extend(self.by_reason());
         families
     }
@@ -295,10 +300,13 @@ impl Metrics {
         let count = |count: &AtomicU64| Value::Integer(count.load(Relaxed));
         let one = |name, help, kind, value| family(name, help, kind, vec![sample(&[], value)]);
         let build = [("version", env!("CARGO_PKG_VERSION"))];
-        let (digest, (epoch, check_value)) = {
+        let (policies, (epoch, check_value)) = {
             let rare = self.rare();
-            (rare.policy_digest.clone(), rare.key.clone())
+            (rare.policies.clone(), rare.key.clone())
         };
+        let policies = policies.iter().map(|InForce { destination, digest }| {
+            sample(&[("digest", digest.as_str()), ("destination", destination)], Value::Integer(1))
+        });
         let key = [("epoch", epoch.as_str()), ("check_value", &check_value)];
         let reloads = vec![
             sample(&[("result", "success")], count(&self.reloads)),
@@ -308,12 +316,7 @@ impl Metrics {
         vec![
             family("privet_key_info", "Always 1.", Kind::Gauge, vec![sample(&key, Value::Integer(1))]),
             family("privet_build_info", "Always 1.", Kind::Gauge, vec![sample(&build, Value::Integer(1))]),
-            family(
-                "privet_policy_info",
-                "Always 1.",
-                Kind::Gauge,
-                vec![sample(&[("digest", &digest)], Value::Integer(1))],
-            ),
+            family("privet_policy_info", "Always 1.", Kind::Gauge, policies.collect()),
             one(
                 "privet_policy_loaded_timestamp_seconds",
                 "When the policy took effect.",
@@ -347,18 +350,6 @@ impl Metrics {
                 Kind::Counter,
                 count(&self.connections_broken),
             ),
-            one(
-                "privet_destination_connections",
-                "Connections to the destination that are up.",
-                Kind::Gauge,
-                level(&self.destination_connections),
-            ),
-            one(
-                "privet_destination_failures",
-                "Times the destination could not be reached or a connection broke.",
-                Kind::Counter,
-                count(&self.destination_failures),
-            ),
         ]
     }
 
@@ -373,10 +364,15 @@ impl Metrics {
         });
         let closed =
             rare.fail_closed.iter().map(|(reason, count)| sample(&[("reason", reason)], Value::Integer(*count)));
-        let rules = rare.rules.iter().flat_map(|((rule, action), counts)| {
+        let rules = rare.rules.iter().flat_map(|((rule, action, destinations), counts)| {
             Signal::ALL.into_iter().filter_map(move |signal| {
                 let count = counts[signal as usize].load(Relaxed);
-                let labels = [("signal", signal.name()), ("rule", rule.as_str()), ("action", *action)];
+                let labels = [
+                    ("signal", signal.name()),
+                    ("rule", rule.as_str()),
+                    ("action", *action),
+                    ("destination", destinations),
+                ];
                 (count > 0).then(|| sample(&labels, Value::Integer(count)))
             })
         });
@@ -402,6 +398,47 @@ impl Metrics {
             ),
         ]
     }
+}
+
+fn per_destination(destinations: &[Arc<DestinationMetrics>]) -> [Family; 4] {
+    let each = |name, help, kind, read: fn(&DestinationMetrics) -> u64| {
+        let samples = destinations
+            .iter()
+            .map(|destination| sample(&[("destination", destination.name())], Value::Integer(read(destination))));
+        family(name, help, kind, samples.collect())
+    };
+    let outcomes = destinations.iter().flat_map(|destination| {
+        let told = destination.outcomes().filter(|(code, count)| *count > 0 || *code == Code::Ok);
+        told.map(|(code, count)| {
+            sample(&[("destination", destination.name()), ("code", code.name())], Value::Integer(count))
+        })
+    });
+    [
+        family(
+            "privet_destination_requests",
+            "Requests sent to a destination, by their outcome.",
+            Kind::Counter,
+            outcomes.collect(),
+        ),
+        each(
+            "privet_destination_given_up",
+            "Requests that a destination which is not required did not get.",
+            Kind::Counter,
+            DestinationMetrics::given_up,
+        ),
+        each(
+            "privet_destination_connections",
+            "Connections to a destination that are up.",
+            Kind::Gauge,
+            DestinationMetrics::connections,
+        ),
+        each(
+            "privet_destination_failures",
+            "Times a destination could not be reached or a connection broke.",
+            Kind::Counter,
+            DestinationMetrics::failures,
+        ),
+    ]
 }
 
 fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sample>) -> Family {

@@ -5,11 +5,13 @@
 //! ```
 
 pub mod admin;
+mod destination;
 mod log;
 mod metrics;
 mod otlp;
 mod prometheus;
 
+pub use destination::DestinationMetrics;
 pub use log::start_log;
-pub use metrics::{Family, InFlight, Kind, Metrics, RuleCounters, Sample, Value};
+pub use metrics::{Family, InFlight, InForce, Kind, Metrics, RuleCounters, Sample, Value};
 pub use otlp::{TelemetryError, start_telemetry};

@@ -126,6 +126,7 @@ pub fn compile(
         exceptions: exceptions.iter().map(|exception| info(exception, &rules)).collect(),
         detector,
         warnings: Default::default(),
+        files: Vec::new(),
     })
 }
 

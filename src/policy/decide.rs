@@ -47,6 +47,7 @@ pub struct Policy {
     pub(super) exceptions: Vec<ExceptionInfo>,
     pub(super) detector: Detector,
     pub(super) warnings: Diagnostics,
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// A rule as people know it.
@@ -150,12 +151,15 @@ impl Policy {
             return Err(missing);
         }
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        build(sources, today, &|path, from| {
+        let files = std::cell::RefCell::new(paths.to_vec());
+        let policy = build(sources, today, &|path, from| {
             let beside = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
-            std::fs::read_to_string(&beside)
-                .map(|text| (beside.display().to_string(), text))
-                .map_err(|error| error.to_string())
-        })
+            let read = std::fs::read_to_string(&beside);
+            let name = beside.display().to_string();
+            files.borrow_mut().push(beside);
+            read.map(|text| (name, text)).map_err(|error| error.to_string())
+        })?;
+        Ok(Policy { files: files.into_inner(), ..policy })
     }
 
     /// Compiles named texts, without reading anything else. Exceptions that expired before `today` do nothing and are
@@ -205,6 +209,11 @@ impl Policy {
     /// What is worth knowing but no error.
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
+    }
+
+    /// Every file that [`load`](Self::load) read: those that were named, those that they extend, and their lists.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The day after which an exception must stop working: compile the policy again then.

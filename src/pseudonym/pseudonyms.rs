@@ -86,6 +86,11 @@ impl Pseudonyms {
         })
     }
 
+    /// Whose tokens they are.
+    pub fn recipient(&self) -> &str {
+        &self.recipient
+    }
+
     /// The epoch in which tokens are made; 0 for a throw-away key.
     pub fn epoch(&self) -> u32 {
         self.epoch

@@ -1,36 +1,54 @@
-//! What can be reloaded: policy, keys, credentials. Swapped whole; the last good state stays.
+//! What is in force, and can be reloaded: policies, keys, credentials. Swapped whole; the last good state stays.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::destination::Destination;
+use super::sources::Sources;
 use super::start::StartError;
-use crate::config::{Config, Destination};
+use super::watch::Watch;
+use crate::config::Config;
 use crate::filter::Engine;
-use crate::grpc::Code;
-use crate::observe::{Family, Metrics, RuleCounters};
-use crate::policy::Policy;
-use crate::pseudonym::{Keyring, Pseudonyms};
+use crate::observe::{Family, InForce, Metrics, RuleCounters};
 use crate::receive::Budget;
-use crate::send::Target;
 
-/// The same news about the destination is logged no more often.
-const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// How long a policy may stay in force after one of its exceptions has ended, because it could not be loaded again.
+const GRACE: Duration = Duration::from_secs(60);
 
-/// A policy and keys that are in force.
+/// How soon a reload that a time asked for and that was refused is tried again.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// Policies and keys that are in force.
 pub struct Loaded {
-    pub engine: Engine,
-    pub rules: RuleCounters,
+    /// One for each policy and recipient that differ; never empty.
+    pub passes: Vec<Pass>,
+    /// By destination: which pass makes what it gets.
+    pub pass_of: Vec<usize>,
     /// When a key's or an exception's time is over and all is to be loaded again.
     pub until: Option<SystemTime>,
+    /// When the first exception's time is over.
+    pub excepted_until: Option<SystemTime>,
+}
+
+/// One filtering of a request, for all destinations that get the same.
+pub struct Pass {
+    pub engine: Engine,
+    pub rules: RuleCounters,
+    /// Whether one of its destinations is required.
+    pub required: bool,
 }
 
 impl Loaded {
-    fn tell(&self, metrics: &Metrics) {
-        let (policy, pseudonyms) = (self.engine.policy(), self.engine.pseudonyms());
-        metrics.in_force(policy.digest(), pseudonyms.epoch(), pseudonyms.check_value());
+    /// Whether it lets through what it should not any more: the last good policy is not good for ever.
+    pub fn is_stale(&self, now: SystemTime) -> bool {
+        self.excepted_until.is_some_and(|until| until + GRACE <= now)
+    }
+
+    /// The engine for a destination, by its place in the configuration.
+    pub fn engine(&self, destination: usize) -> &Engine {
+        &self.passes[self.pass_of[destination]].engine
     }
 }
 
@@ -38,68 +56,47 @@ impl Loaded {
 pub struct State {
     pub metrics: Arc<Metrics>,
     pub budget: Arc<Budget>,
+    /// As in the configuration; never empty.
+    pub destinations: Vec<Destination>,
     loaded: ArcSwap<Loaded>,
     sources: Sources,
-    /// The gRPC destination, if it is one.
-    pub target: Option<Arc<Target>>,
-    reloading: Mutex<()>,
+    /// Held while reloading.
+    upkeep: Mutex<Upkeep>,
     reload_error: ArcSwap<Option<String>>,
-    logged: Mutex<Option<(Code, Instant)>>,
 }
 
-/// Where the reloadable things come from.
-struct Sources {
-    policies: Vec<PathBuf>,
-    recipient: String,
-    keys: Keys,
-}
-
-enum Keys {
-    File(PathBuf),
-    /// A throw-away key, the same for the process's life.
-    Memory(Keyring),
+/// What was read last, and when.
+struct Upkeep {
+    files: Watch,
+    tried: Instant,
 }
 
 impl State {
     /// Proves everything that a configuration names, and binds nothing.
     pub fn prove(config: &Config) -> Result<State, StartError> {
         let metrics = Arc::new(Metrics::default());
-        let keys = match &config.keyring {
-            Some(path) => Keys::File(path.clone()),
-            None if config.destination.is_local() => Keys::Memory(Keyring::ephemeral()?),
-            None => return Err(StartError::KeyringRequired),
-        };
-        let sources = Sources { policies: config.policies.clone(), recipient: config.recipient().to_owned(), keys };
-        let loaded = sources.load(&metrics)?;
-        let target = match &config.destination {
-            Destination::Stdout => None,
-            Destination::Grpc(grpc) => Some(Arc::new(Target::new(grpc.clone(), Arc::clone(&metrics))?)),
-        };
-        loaded.tell(&metrics);
-        Ok(State {
-            metrics,
+        let sources = Sources::new(config)?;
+        let (loaded, read) = sources.load(&metrics);
+        let loaded = loaded?;
+        let mut files = Watch::default();
+        files.have_read(read);
+        let destinations = config.destinations.iter();
+        let destinations = destinations.map(|destination| Destination::prove(config, destination, &metrics));
+        let state = State {
             budget: Budget::new(config.limits.in_flight),
+            destinations: destinations.collect::<Result<_, _>>()?,
             loaded: ArcSwap::from_pointee(loaded),
             sources,
-            target,
-            reloading: Mutex::new(()),
+            upkeep: Mutex::new(Upkeep { files, tried: Instant::now() }),
             reload_error: ArcSwap::default(),
-            logged: Mutex::default(),
-        })
+            metrics,
+        };
+        state.tell(&state.loaded());
+        Ok(state)
     }
 
     pub fn loaded(&self) -> Guard<Arc<Loaded>> {
         self.loaded.load()
-    }
-
-    /// Who receives the data.
-    pub fn recipient(&self) -> &str {
-        &self.sources.recipient
-    }
-
-    /// Where it goes: a URL, or `stdout`.
-    pub fn destination(&self) -> String {
-        self.target.as_ref().map_or_else(|| "stdout".to_owned(), |target| target.endpoint().to_string())
     }
 
     /// All metrics as they stand now.
@@ -109,69 +106,80 @@ impl State {
 
     /// Whether tokens are made with a throw-away key.
     pub fn key_is_throw_away(&self) -> bool {
-        matches!(self.sources.keys, Keys::Memory(_))
+        self.sources.key_is_throw_away()
     }
 
-    /// Reads policy, keyring and credentials again. Either all of it takes effect or none.
+    /// Reads policies, keyring and credentials again. Either all of it takes effect or none.
     pub fn reload(&self) -> Result<(), StartError> {
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = self.sources.load(&self.metrics).and_then(|loaded| {
-            if let Some(target) = &self.target {
-                target.reload()?;
-            }
-            Ok(loaded)
+        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reload_alone(&mut upkeep)
+    }
+
+    /// Reloads if what is in force has had its time, or a file changed.
+    pub(super) fn look_after(&self) {
+        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = upkeep.files.look();
+        let due = self.loaded().until.is_some_and(|until| until <= SystemTime::now());
+        if changed || due && upkeep.tried.elapsed() >= RETRY {
+            // A refusal has been told.
+            let _ = self.reload_alone(&mut upkeep);
+        }
+        drop(upkeep);
+        self.destinations.iter().for_each(Destination::look_after);
+    }
+
+    fn reload_alone(&self, upkeep: &mut Upkeep) -> Result<(), StartError> {
+        let (loaded, read) = self.sources.load(&self.metrics);
+        upkeep.files.have_read(read);
+        upkeep.tried = Instant::now();
+        let outcome = loaded.and_then(|loaded| {
+            let targets = self.destinations.iter().filter_map(|destination| destination.target.as_ref());
+            let renewed = targets.map(|target| target.renew()).collect::<Result<Vec<_>, _>>()?;
+            Ok((loaded, renewed))
         });
         self.metrics.reloaded(outcome.is_ok());
-        let loaded = outcome.inspect_err(|error| {
+        let (loaded, renewed) = outcome.inspect_err(|error| {
             tracing::error!(%error, "reload refused; the last good policy, keys and credentials stay in force");
             self.reload_error.store(Arc::new(Some(error.to_string())));
         })?;
-        loaded.tell(&self.metrics);
+        renewed.into_iter().for_each(crate::send::Renewed::apply);
+        self.tell(&loaded);
         self.loaded.store(Arc::new(loaded));
         self.reload_error.store(Arc::new(None));
         tracing::info!("reloaded");
         Ok(())
     }
 
+    /// Has the metrics show what is in force.
+    fn tell(&self, loaded: &Loaded) {
+        let policies = self.destinations.iter().enumerate().map(|(index, destination)| InForce {
+            destination: destination.name().to_owned(),
+            digest: loaded.engine(index).policy().digest().to_owned(),
+        });
+        let pseudonyms = loaded.engine(0).pseudonyms();
+        self.metrics.in_force(policies.collect(), pseudonyms.epoch(), pseudonyms.check_value());
+    }
+
     /// Why the last reload was refused, while it is.
     pub fn reload_error(&self) -> Option<String> {
         (**self.reload_error.load()).clone()
     }
-
-    /// Logs an unhappy outcome of the destination's, now and then. The text has been filtered.
-    pub fn destination_said(&self, code: Code, text: &str) {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.is_some_and(|(last, at)| last == code && at.elapsed() < LOG_PAUSE) {
-            return;
-        }
-        *logged = Some((code, Instant::now()));
-        tracing::warn!(code = code.name(), text, "the destination did not accept a request");
-    }
 }
 
-impl Sources {
-    fn load(&self, metrics: &Metrics) -> Result<Loaded, StartError> {
-        let policy = if self.policies.is_empty() { Policy::base() } else { Policy::load(&self.policies)? };
-        let now = SystemTime::now();
-        let (pseudonyms, next_change) = match &self.keys {
-            Keys::Memory(keyring) => (self.pseudonyms(keyring, &policy, now)?, None),
-            Keys::File(path) => {
-                let keyring = Keyring::load(path)?;
-                (self.pseudonyms(&keyring, &policy, now)?, keyring.next_change(now))
-            }
-        };
-        let rules = policy.rules().iter().map(|rule| (rule.name.clone(), rule.action.name()));
-        let rules = metrics.rule_counters(rules);
-        let until = [next_change, policy.next_expiry().and_then(end_of)].into_iter().flatten().min();
-        Ok(Loaded { engine: Engine::new(Arc::new(policy), Arc::new(pseudonyms)), rules, until })
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn pseudonyms(&self, keyring: &Keyring, policy: &Policy, now: SystemTime) -> Result<Pseudonyms, StartError> {
-        Ok(Pseudonyms::new(keyring, &self.recipient, policy.kinds(), now)?)
+    #[test]
+    fn a_policy_whose_exception_has_ended_is_good_for_a_minute_and_no_longer() {
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let loaded =
+            |excepted_until| Loaded { passes: Vec::new(), pass_of: Vec::new(), until: Some(end), excepted_until };
+        assert!(!loaded(Some(end)).is_stale(end + Duration::from_secs(59)));
+        assert!(loaded(Some(end)).is_stale(end + Duration::from_secs(60)));
+        assert!(
+            !loaded(None).is_stale(end + Duration::from_secs(1 << 30)),
+            "the key's time alone lets nothing through"
+        );
     }
-}
-
-/// When a day is over, in UTC.
-fn end_of(day: jiff::civil::Date) -> Option<SystemTime> {
-    Some(day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().into())
 }

@@ -1,17 +1,23 @@
 //! The sidecar as a whole: everything is proven, then bound, then run until it is told to stop.
 //!
 //! ```text
-//! Config ─▶ Loaded (policy, keys) ─▶ bind ─▶ accept ─▶ worker threads: receive ─▶ pipeline (filter) ─▶ send
+//! Config ─▶ State (destinations; Loaded: policies, keys) ─▶ bind ─▶ accept ─▶ worker threads: receive ─▶ pipeline (filter) ─▶ send
 //! ```
 //!
-//! Each worker is one thread with a runtime, a filter's memory and a connection to the destination of its own, so that a
-//! request stays on one thread from socket to socket.
+//! Each worker is one thread with a runtime, a filter's memory and connections to the destinations of its own, so that a
+//! request stays on one thread from socket to socket. Destinations with the same policy and recipient share one pass of
+//! the filter ([`Loaded::passes`]).
 
+mod destination;
 mod loaded;
+mod outcome;
 mod pipeline;
+mod sources;
 mod start;
+mod watch;
 mod worker;
 
-pub use loaded::{Loaded, State};
+pub use destination::Destination;
+pub use loaded::{Loaded, Pass, State};
 pub use pipeline::Pipeline;
 pub use start::{Running, StartError, start};

@@ -1,94 +1,173 @@
-//! What a worker does with a request: filter, send, and filter what comes back.
+//! What a worker does with a request: filter it once for all who get the same, send it, and filter what comes back.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use prost::Message as _;
+use tokio::task::JoinSet;
 
-use super::loaded::{Loaded, State};
+use super::loaded::{Loaded, Pass, State};
+use super::outcome::{self, Outcome};
 use crate::filter::{Refusal, Worker};
 use crate::grpc::{Code, Status};
 use crate::otlp::{Part, Signal};
-use crate::receive::Export;
+use crate::receive::{Export, Held};
 use crate::send::Sender;
 
-/// A worker's memory and its way to the destination.
+/// A worker's memory and its ways to the destinations.
 pub struct Pipeline {
+    inner: Arc<Inner>,
+    /// Deliveries that no agent waits for.
+    late: Mutex<JoinSet<()>>,
+}
+
+struct Inner {
     state: Arc<State>,
-    memory: Mutex<Worker>,
-    sender: Sender,
+    /// One for each pass.
+    memories: Mutex<Vec<Worker>>,
+    /// By destination.
+    senders: Vec<Sender>,
 }
 
 impl Pipeline {
-    pub fn new(state: Arc<State>, sender: Sender) -> Pipeline {
-        Pipeline { state, memory: Mutex::default(), sender }
+    /// `senders` are the destinations', in their order.
+    pub fn new(state: Arc<State>, senders: Vec<Sender>) -> Pipeline {
+        let inner = Inner { state, memories: Mutex::default(), senders };
+        Pipeline { inner: Arc::new(inner), late: Mutex::default() }
     }
 
-    /// The request as it may leave. A panic in the filter costs its request and the worker's memory, no more.
-    fn filter(&self, loaded: &Loaded, signal: Signal, request: Bytes) -> Result<Bytes, Status> {
+    /// Waits for the deliveries that no agent waits for.
+    pub async fn settle(&self) {
+        let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        late.join_all().await;
+    }
+
+    /// Sends a request to a destination that is not required, without keeping the agent.
+    fn send_along(&self, destination: usize, loaded: &Arc<Loaded>, signal: Signal, request: Bytes, deadline: Instant) {
+        let at = &self.inner.state.destinations[destination];
+        let mut held = Held::none(&at.late);
+        if let Err(status) = held.grow(request.len()) {
+            at.metrics.gave_up();
+            return at.said(status.code, "too much is waiting for it");
+        }
+        let (inner, loaded) = (Arc::clone(&self.inner), Arc::clone(loaded));
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        while late.try_join_next().is_some() {}
+        late.spawn(async move {
+            let _held = held;
+            if inner.deliver(destination, &loaded, signal, request, deadline).await.is_err() {
+                inner.state.destinations[destination].metrics.gave_up();
+            }
+        });
+    }
+}
+
+impl Export for Pipeline {
+    async fn export(&self, signal: Signal, request: Bytes, deadline: Instant) -> Result<Bytes, Status> {
+        // One state from here to the answer, whatever is loaded meanwhile.
+        let loaded = self.inner.state.loaded();
+        let filtered = self.inner.filter(&loaded, signal, request)?;
+        let mut required = Vec::new();
+        for (index, destination) in self.inner.state.destinations.iter().enumerate() {
+            match filtered[loaded.pass_of[index]].clone() {
+                Some(request) if destination.required => required.push((index, request)),
+                Some(request) => self.send_along(index, &loaded, signal, request, deadline),
+                None => destination.metrics.gave_up(),
+            }
+        }
+        let deliver = |(index, request)| self.inner.deliver(index, &loaded, signal, request, deadline);
+        match <[_; 1]>::try_from(required) {
+            Ok([only]) => Ok(deliver(only).await?.into_bytes()),
+            Err(several) => {
+                let names: Vec<&str> =
+                    several.iter().map(|(index, _)| self.inner.state.destinations[*index].name()).collect();
+                let outcomes = outcome::all(several.into_iter().map(deliver)).await;
+                Ok(outcome::together(names.into_iter().zip(outcomes))?.into_bytes())
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The request as it may leave, by pass. Where a pass that no required destination needs refuses it, none.
+    fn filter(&self, loaded: &Loaded, signal: Signal, request: Bytes) -> Result<Vec<Option<Bytes>>, Status> {
+        if loaded.excepted_until.is_some() && loaded.is_stale(SystemTime::now()) {
+            let text = "an exception of the policy has ended, and the policy cannot be loaded again";
+            return Err(Status::new(Code::Unavailable, "policy_stale", text));
+        }
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.resize_with(loaded.passes.len(), Worker::default);
+        let passes = loaded.passes.iter().zip(memories.iter_mut());
+        passes
+            .map(|(pass, memory)| match self.pass(pass, memory, signal, request.clone()) {
+                Err(_) if !pass.required => Ok(None),
+                filtered => filtered.map(Some),
+            })
+            .collect()
+    }
+
+    /// A panic in the filter costs its request and the worker's memory, no more.
+    fn pass(&self, pass: &Pass, memory: &mut Worker, signal: Signal, request: Bytes) -> Result<Bytes, Status> {
         let started = Instant::now();
         let address = request.as_ptr();
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let caught = catch_unwind(AssertUnwindSafe(|| loaded.engine.filter(&mut memory, signal, request)));
+        let caught = catch_unwind(AssertUnwindSafe(|| pass.engine.filter(memory, signal, request)));
         let Ok(outcome) = caught else {
             *memory = Worker::default();
             return Err(Status::new(Code::Internal, "filter_panicked", "the filter failed"));
         };
-        let counts = memory.take_counts();
-        drop(memory);
         let metrics = &self.state.metrics;
-        metrics.count(signal, &counts, &loaded.rules);
+        metrics.count(signal, &memory.take_counts(), &pass.rules);
         let filtered = outcome.map_err(refused)?;
         let unchanged = filtered.bytes.as_ptr() == address;
         metrics.filtered(signal, filtered.records, filtered.dropped, unchanged, started.elapsed());
         Ok(filtered.bytes)
     }
 
-    /// A text of the destination's, or about it, as it may be told.
-    fn filter_text(&self, loaded: &Loaded, text: &str) -> String {
-        if text.is_empty() {
-            return String::new();
-        }
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let filter = || loaded.engine.filter_text(&mut memory, Part::DestinationMessage, text);
-        catch_unwind(AssertUnwindSafe(filter)).unwrap_or_else(|_| {
-            *memory = Worker::default();
-            "(not shown)".to_owned()
-        })
-    }
-}
-
-impl Export for Pipeline {
-    async fn export(&self, signal: Signal, request: Bytes, deadline: Instant) -> Result<Bytes, Status> {
-        let loaded = self.state.loaded();
-        let bytes = self.filter(&loaded, signal, request)?;
-        self.state.metrics.sent(signal, bytes.len());
-        match self.sender.send(signal, bytes, deadline).await {
-            Ok(response) if response.is_empty() => Ok(response),
-            Ok(response) => Ok(self.acknowledgement(&loaded, response)),
+    /// Sends a filtered request to one destination; what it says about it is filtered.
+    async fn deliver(
+        &self,
+        index: usize,
+        loaded: &Loaded,
+        signal: Signal,
+        request: Bytes,
+        deadline: Instant,
+    ) -> Result<Outcome, Status> {
+        let destination = &self.state.destinations[index];
+        self.state.metrics.sent(signal, request.len());
+        let answer = self.senders[index].send(signal, request, deadline).await;
+        destination.metrics.delivered(answer.as_ref().map_or_else(|status| status.code, |_| Code::Ok));
+        match answer {
+            Ok(response) => Ok(Outcome::of(response).map_text(|text| self.filter_text(loaded, signal, text))),
             Err(status) => {
-                let mut message = self.filter_text(&loaded, &status.message);
+                let mut message = self.filter_text(loaded, signal, &status.message);
                 // Only now: an identifier that is cut in two is not found.
                 message.truncate(message.floor_char_boundary(Status::LONGEST_MESSAGE));
-                self.state.destination_said(status.code, &message);
+                destination.said(status.code, &message);
                 Err(Status { message: Cow::Owned(message), ..status })
             }
         }
     }
-}
 
-impl Pipeline {
-    /// A partial success, its text filtered; all else that stands in the response is dropped.
-    fn acknowledgement(&self, loaded: &Loaded, response: Bytes) -> Bytes {
-        let Ok(ExportResponse { partial_success: Some(partial) }) = ExportResponse::decode(response) else {
-            return Bytes::new();
-        };
-        let error_message = self.filter_text(loaded, &partial.error_message);
-        let partial_success = Some(PartialSuccess { error_message, ..partial });
-        ExportResponse { partial_success }.encode_to_vec().into()
+    /// A text of a destination's, or about it, as it may be told: what any destination's policy hides is hidden, for it
+    /// goes to the agent and to the log and not to the destination.
+    fn filter_text(&self, loaded: &Loaded, signal: Signal, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.resize_with(loaded.passes.len(), Worker::default);
+        let passes = loaded.passes.iter().zip(memories.iter_mut());
+        passes.fold(text.to_owned(), |text, (pass, memory)| {
+            let filter = || pass.engine.filter_text(memory, Part::DestinationMessage, &text);
+            let Ok(filtered) = catch_unwind(AssertUnwindSafe(filter)) else {
+                *memory = Worker::default();
+                return "(not shown)".to_owned();
+            };
+            self.state.metrics.count(signal, &memory.take_counts(), &pass.rules);
+            filtered
+        })
     }
 }
 
@@ -98,19 +177,4 @@ fn refused(refusal: Refusal) -> Status {
         Refusal::TooLarge { .. } => Code::ResourceExhausted,
     };
     Status::new(code, refusal.reason(), refusal.reason())
-}
-
-/// The response of all four signals: `Export…ServiceResponse` are alike on the wire.
-#[derive(Clone, PartialEq, prost::Message)]
-struct ExportResponse {
-    #[prost(message, optional, tag = "1")]
-    partial_success: Option<PartialSuccess>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct PartialSuccess {
-    #[prost(int64, tag = "1")]
-    rejected: i64,
-    #[prost(string, tag = "2")]
-    error_message: String,
 }

@@ -13,15 +13,15 @@ use tokio::time::timeout;
 use super::loaded::State;
 use super::pipeline::Pipeline;
 use super::worker::{self, Worker};
-use crate::config::{Config, Destination};
+use crate::config::{Config, To};
 use crate::observe;
 use crate::policy::Diagnostics;
 use crate::pseudonym::{KeyringError, PseudonymsError};
 use crate::receive::Context;
 use crate::send::{Lines, Link, Sender, TargetError};
 
-/// How often credentials' files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A running sidecar. Dropping it stops it without waiting.
 pub struct Running {
@@ -42,6 +42,10 @@ pub enum StartError {
     Keyring(KeyringError),
     /// The keyring has nothing for this moment.
     Keys(PseudonymsError),
+    /// Files changed again and again while they were read.
+    Restless,
+    /// No destination is required, so that nothing could be promised to an agent.
+    NoneRequired,
     /// A destination elsewhere needs keys that outlive the process.
     KeyringRequired,
     Target(TargetError),
@@ -64,23 +68,21 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let (stop, stopping) = watch::channel(false);
     // Closed when the last worker is gone.
     let (working, gone) = mpsc::channel(1);
-    let lines = match config.destination {
-        Destination::Stdout => Some(Lines::new(io::stdout()).map_err(StartError::Thread)?),
-        Destination::Grpc(_) => None,
-    };
+    let has_lines = config.destinations.iter().any(|destination| matches!(destination.to, To::Stdout));
+    let lines = has_lines.then(|| Lines::new(io::stdout()).map_err(StartError::Thread)).transpose()?;
     let mut workers = Vec::new();
     for index in 0..config.workers() {
-        let sender = match (&state.target, &lines) {
+        let senders = state.destinations.iter().map(|destination| match (&destination.target, &lines) {
             (Some(target), _) => Sender::Link(Link::new(Arc::clone(target))),
             (None, Some(lines)) => Sender::Lines(Arc::clone(lines)),
             (None, None) => unreachable!("a destination is gRPC or standard output"),
-        };
+        });
         let context = Context {
             limits: config.limits.clone(),
             timeout: config.timeout,
             budget: Arc::clone(&state.budget),
             metrics: Arc::clone(&state.metrics),
-            export: Pipeline::new(Arc::clone(&state), sender),
+            export: Pipeline::new(Arc::clone(&state), senders.collect()),
         };
         let worker = worker::spawn(index, context, draining.clone(), stopping.clone(), working.clone());
         workers.push(worker.map_err(StartError::Thread)?);
@@ -192,19 +194,14 @@ impl Main {
     }
 }
 
-/// Loads again when a key's or an exception's time has come, and credentials when their files change.
+/// Loads again when a key's or an exception's time has come, and whatever a file has changed of.
 async fn look_after(state: Arc<State>) {
     loop {
         tokio::time::sleep(LOOK).await;
-        let due = state.loaded().until.is_some_and(|until| until <= std::time::SystemTime::now());
-        if due {
-            // A refusal is told by the state itself.
-            let _ = state.reload();
-        } else if let Some(target) = &state.target
-            && target.headers().changed()
-            && let Err(error) = target.headers().reload()
-        {
-            tracing::error!(%error, "a header's file cannot be read; its last value stays in use");
+        let state = Arc::clone(&state);
+        // Reading and compiling may take a while, and connections must go on being accepted.
+        if tokio::task::spawn_blocking(move || state.look_after()).await.is_err() {
+            tracing::error!("looking after the files failed; what is in force stays");
         }
     }
 }
@@ -215,6 +212,8 @@ impl fmt::Display for StartError {
             StartError::Policy(diagnostics) => diagnostics.fmt(f),
             StartError::Keyring(error) => error.fmt(f),
             StartError::Keys(error) => error.fmt(f),
+            StartError::Restless => f.write_str("policy or keyring files change again and again while they are read"),
+            StartError::NoneRequired => f.write_str("at least one destination must be required"),
             StartError::KeyringRequired => f.write_str(
                 "a destination outside this machine needs a keyring: make one with `privet keys new --out FILE`, \
                  then give `--keyring FILE`",

@@ -58,6 +58,10 @@ async fn work(
         }
         while connections.join_next().await.is_some() {}
     };
+    let run = async {
+        run.await;
+        context.export.settle().await;
+    };
     tokio::select! {
         () = run => {}
         _ = stop.wait_for(|stopping| *stopping) => {}

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use super::endpoint::Endpoint;
 use super::tls::Secured;
 use crate::grpc::Message;
-use crate::observe::Metrics;
+use crate::observe::DestinationMetrics;
 
 const FRAME: u32 = 1 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -35,7 +35,7 @@ pub async fn connect(
     endpoint: &Endpoint,
     secured: Option<&Secured>,
     keepalive: Duration,
-    metrics: Arc<Metrics>,
+    metrics: Arc<DestinationMetrics>,
 ) -> io::Result<SendRequest<Message>> {
     timeout(DIAL, async {
         let socket = TcpStream::connect((endpoint.host.trim_matches(['[', ']']), endpoint.port)).await?;
@@ -53,7 +53,11 @@ pub async fn connect(
     .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long")))
 }
 
-async fn handshake<S>(stream: S, keepalive: Duration, metrics: Arc<Metrics>) -> io::Result<SendRequest<Message>>
+async fn handshake<S>(
+    stream: S,
+    keepalive: Duration,
+    metrics: Arc<DestinationMetrics>,
+) -> io::Result<SendRequest<Message>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -70,20 +74,20 @@ where
     Ok(requests)
 }
 
-async fn drive<S>(mut connection: Connection<S, Message>, keepalive: Duration, metrics: Arc<Metrics>)
+async fn drive<S>(mut connection: Connection<S, Message>, keepalive: Duration, metrics: Arc<DestinationMetrics>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    metrics.destination_connected();
+    metrics.connected();
     let pings = connection.ping_pong();
     let mut alive = pin!(stay_alive(pings, keepalive));
     let failed = tokio::select! {
         ended = &mut connection => ended.is_err(),
         () = &mut alive => true,
     };
-    metrics.destination_disconnected();
+    metrics.disconnected();
     if failed {
-        metrics.destination_failed();
+        metrics.failed();
     }
 }
 

@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -37,15 +36,10 @@ pub enum HeaderError {
     Empty { path: PathBuf },
 }
 
-/// The headers as they are now; swapped whole when a file changes.
+/// The headers as they are now; swapped whole.
 pub struct Headers {
     configured: Vec<Header>,
-    current: ArcSwap<Current>,
-}
-
-struct Current {
-    map: HeaderMap,
-    read: Vec<Option<SystemTime>>,
+    current: ArcSwap<HeaderMap>,
 }
 
 impl Headers {
@@ -54,24 +48,21 @@ impl Headers {
         Ok(Headers { configured, current: ArcSwap::from_pointee(current) })
     }
 
-    /// Reads the files again; the headers stay as they were if one cannot be read.
-    pub fn reload(&self) -> Result<(), HeaderError> {
-        self.current.store(Arc::new(read_all(&self.configured)?));
-        Ok(())
+    /// Reads the files again; the headers stay as they are until they are [`set`](Self::set).
+    pub(super) fn renew(&self) -> Result<HeaderMap, HeaderError> {
+        read_all(&self.configured)
     }
 
-    /// Whether a file changed since it was read.
-    pub fn changed(&self) -> bool {
-        self.current.load().read != modified(&self.configured)
+    pub(super) fn set(&self, headers: HeaderMap) {
+        self.current.store(Arc::new(headers));
     }
 
     pub(super) fn write(&self, headers: &mut HeaderMap) {
-        headers.extend(self.current.load().map.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.extend(self.current.load().iter().map(|(name, value)| (name.clone(), value.clone())));
     }
 }
 
-fn read_all(configured: &[Header]) -> Result<Current, HeaderError> {
-    let read = modified(configured);
+fn read_all(configured: &[Header]) -> Result<HeaderMap, HeaderError> {
     let mut map = HeaderMap::new();
     for header in configured {
         let name =
@@ -85,7 +76,7 @@ fn read_all(configured: &[Header]) -> Result<Current, HeaderError> {
         value.set_sensitive(true);
         map.append(name, value);
     }
-    Ok(Current { map, read })
+    Ok(map)
 }
 
 fn value(header: &Header) -> Result<String, HeaderError> {
@@ -99,11 +90,6 @@ fn value(header: &Header) -> Result<String, HeaderError> {
         return Err(HeaderError::Empty { path: path.clone() });
     }
     Ok(format!("{}{}", header.prefix, text.trim()))
-}
-
-fn modified(configured: &[Header]) -> Vec<Option<SystemTime>> {
-    let time = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    configured.iter().map(|header| header.file.as_ref().and_then(time)).collect()
 }
 
 impl fmt::Debug for Header {
@@ -135,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_file_is_read_again_when_it_changes_and_the_last_good_one_stays() {
+    fn a_token_file_is_read_again_and_the_last_good_one_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         fs::write(&path, "one\n").unwrap();
@@ -146,14 +132,13 @@ mod tests {
             map["authorization"].to_str().unwrap().to_owned()
         };
         assert_eq!(sent(&headers), "Bearer one");
-        assert!(!headers.changed());
         fs::write(&path, "two").unwrap();
-        fs::File::open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        assert!(headers.changed());
-        headers.reload().unwrap();
+        let renewed = headers.renew().unwrap();
+        assert_eq!(sent(&headers), "Bearer one");
+        headers.set(renewed);
         assert_eq!(sent(&headers), "Bearer two");
         fs::remove_file(&path).unwrap();
-        assert!(headers.changed() && headers.reload().is_err());
+        assert!(headers.renew().is_err());
         assert_eq!(sent(&headers), "Bearer two");
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::endpoint::Endpoint;
 use super::headers::{Header, HeaderError, Headers};
 use super::tls::{Secured, Tls, TlsError};
 use crate::grpc::{self, Code, Message, Status};
-use crate::observe::Metrics;
+use crate::observe::DestinationMetrics;
 use crate::otlp::Signal;
 
 /// The largest response message that is read, in bytes: it carries a count and a text.
@@ -52,11 +53,11 @@ pub struct Target {
     uris: [Uri; 4],
     secured: ArcSwap<Option<Secured>>,
     headers: Headers,
-    metrics: Arc<Metrics>,
+    metrics: Arc<DestinationMetrics>,
 }
 
 impl Target {
-    pub fn new(grpc: Grpc, metrics: Arc<Metrics>) -> Result<Target, TargetError> {
+    pub fn new(grpc: Grpc, metrics: Arc<DestinationMetrics>) -> Result<Target, TargetError> {
         let secured = ArcSwap::from_pointee(secure(&grpc)?);
         let headers = Headers::load(grpc.headers.clone())?;
         let uris = Signal::ALL.map(|signal| grpc.endpoint.uri(signal.grpc_path()));
@@ -67,16 +68,31 @@ impl Target {
         &self.grpc.endpoint
     }
 
-    pub fn headers(&self) -> &Headers {
-        &self.headers
+    /// Reads headers, certificates and keys again. Nothing changes before [`Renewed::apply`].
+    pub fn renew(&self) -> Result<Renewed<'_>, TargetError> {
+        Ok(Renewed { target: self, secured: secure(&self.grpc)?, headers: self.headers.renew()? })
     }
 
-    /// Reads headers, certificates and keys again, the latter for connections to come.
-    pub fn reload(&self) -> Result<(), TargetError> {
-        let secured = secure(&self.grpc)?;
-        self.headers.reload()?;
-        self.secured.store(Arc::new(secured));
-        Ok(())
+    /// The files that credentials come from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Grpc { tls, headers, .. } = &self.grpc;
+        let tls = [&tls.ca, &tls.certificate, &tls.key].into_iter().flatten();
+        tls.chain(headers.iter().filter_map(|header| header.file.as_ref())).cloned().collect()
+    }
+}
+
+/// Credentials that were read again.
+pub struct Renewed<'a> {
+    target: &'a Target,
+    secured: Option<Secured>,
+    headers: HeaderMap,
+}
+
+impl Renewed<'_> {
+    /// From now on they are used: headers by the next call, certificates and keys by the next connection.
+    pub fn apply(self) {
+        self.target.secured.store(Arc::new(self.secured));
+        self.target.headers.set(self.headers);
     }
 }
 
@@ -186,14 +202,14 @@ impl Link {
         {
             Ok(requests) => {
                 if pause.until.is_some() {
-                    tracing::info!("the destination is back");
+                    tracing::info!(destination = target.metrics.name(), "the destination is back");
                 }
                 *pause = Pause { until: None, next: SHORTEST_PAUSE, said: Cow::Borrowed("") };
                 *self.slot() = Some(requests.clone());
                 Ok(requests)
             }
             Err(error) => {
-                target.metrics.destination_failed();
+                target.metrics.failed();
                 pause.said = format!("the destination cannot be reached: {error}").into();
                 pause.until = Some(Instant::now() + pause.next);
                 pause.next = (pause.next * 2).min(LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! Filtered requests out: to one OTLP/gRPC destination, or to standard output as OTLP/JSON lines.
+//! Filtered requests out: to an OTLP/gRPC destination, or to standard output as OTLP/JSON lines.
 //!
 //! ```text
 //! Sender ─▶ Link (connection, back-off) ─▶ h2 over TCP or TLS
@@ -26,7 +26,7 @@ use crate::otlp::Signal;
 pub use endpoint::{Endpoint, EndpointError};
 pub use headers::{Header, HeaderError, Headers};
 pub use lines::Lines;
-pub use link::{Grpc, Link, Target, TargetError};
+pub use link::{Grpc, Link, Renewed, Target, TargetError};
 pub use tls::{Tls, TlsError};
 
 /// Where filtered requests go.

@@ -119,7 +119,7 @@ async fn a_destination_that_is_down_is_unavailable_at_once_and_used_when_it_is_b
         assert_eq!(agent.export(&log("x")).await.code(), Code::Unavailable);
     }
     assert!(asked.elapsed() < Duration::from_secs(3));
-    assert!(metric(&running, "privet_destination_failures_total").await >= 1.0);
+    assert!(metric(&running, "privet_destination_failures_total{destination=\"default\"}").await >= 1.0);
     let destination = Destination::default();
     destination.clone().start_at(address).await;
     eventually("the destination is used again", || async { agent.export(&log("x")).await.code() == Code::Ok }).await;
@@ -198,7 +198,7 @@ async fn headers_come_from_files_and_the_agents_own_are_not_passed_on() {
     std::fs::write(&token, "s3cret\n").unwrap();
     let destination = Destination::default();
     let mut config = config(&destination.clone().start().await);
-    let privet::config::Destination::Grpc(grpc) = &mut config.destination else { unreachable!() };
+    let privet::config::To::Grpc(grpc) = &mut config.destinations[0].to else { unreachable!() };
     grpc.gzip = None;
     grpc.headers =
         vec![privet::send::Header { name: "authorization".into(), prefix: "Bearer ".into(), file: Some(token) }];

@@ -9,4 +9,6 @@ mod leaks;
 mod limits;
 mod observe;
 mod process;
+mod reload;
+mod several;
 mod tls;

@@ -37,7 +37,8 @@ async fn metrics_count_what_happened_and_show_no_value() {
         "privet_request_duration_seconds_bucket{le=\"+Inf\",signal=\"logs\"} 2",
         "privet_records_total{signal=\"logs\"} 2",
         "privet_requests_unchanged_total{signal=\"logs\"} 1",
-        "privet_destination_connections 1",
+        "privet_destination_connections{destination=\"default\"} 1",
+        "privet_destination_requests_total{destination=\"default\",code=\"ok\"} 2",
         "privet_requests_in_flight 0",
         "privet_last_reload_successful 1",
     ] {
@@ -101,21 +102,21 @@ async fn a_reload_swaps_the_policy_and_a_bad_one_leaves_the_last_good_in_force()
     let running = start(&config).unwrap();
     let mut control = ControlClient::new(channel(running.admin.unwrap()).await);
     let first = control.get_status(GetStatusRequest {}).await.unwrap().into_inner();
-    let policy = first.policy.unwrap();
+    let [policy] = &first.policies[..] else { panic!("one policy") };
     assert_eq!(policy.name, "first");
     assert!(!policy.rules.is_empty() && first.key.unwrap().throw_away && first.reload_error.is_empty());
 
     fs::write(&path, POLICY.replace("NAME", "second")).unwrap();
-    let digest = control.reload(ReloadRequest {}).await.unwrap().into_inner().policy_digest;
-    let second = control.get_status(GetStatusRequest {}).await.unwrap().into_inner().policy.unwrap();
-    assert_eq!((second.name.as_str(), &second.digest), ("second", &digest));
-    assert_ne!(digest, policy.digest);
+    let digests = control.reload(ReloadRequest {}).await.unwrap().into_inner().policy_digests;
+    let second = control.get_status(GetStatusRequest {}).await.unwrap().into_inner().policies.remove(0);
+    assert_eq!((second.name.as_str(), &second.digest), ("second", &digests[0]));
+    assert_ne!(digests[0], policy.digest);
 
     fs::write(&path, "rulez: []\n").unwrap();
     let refused = control.reload(ReloadRequest {}).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
     let after = control.get_status(GetStatusRequest {}).await.unwrap().into_inner();
-    assert_eq!(after.policy.unwrap().digest, digest);
+    assert_eq!(after.policies[0].digest, digests[0]);
     assert!(after.reload_error.contains("policy.yaml"), "{}", after.reload_error);
     assert_eq!(metric(&running, "privet_last_reload_successful").await, 0.0);
     assert_eq!(Agent::connect(running.listen).await.export(&log("x")).await.code(), Code::Ok);

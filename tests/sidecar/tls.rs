@@ -91,7 +91,7 @@ async fn secured(
 fn behind(address: SocketAddr, tls: Tls) -> Config {
     let endpoint = format!("https://{address}").parse().unwrap();
     let grpc = Grpc { tls, ..Grpc::new(endpoint) };
-    Config { destination: privet::config::Destination::Grpc(grpc), ..config("http://127.0.0.1:1") }
+    Config { destinations: vec![privet::config::To::Grpc(grpc).into()], ..config("http://127.0.0.1:1") }
 }
 
 async fn outcome(config: &Config) -> (Code, String) {

@@ -86,7 +86,7 @@ fn observe(args: &Args) -> Result<Report, Failure> {
     let sidecar = run::start(&Config {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         admin: None,
-        destination: endpoint(destination.address).into(),
+        destinations: vec![endpoint(destination.address).into()],
         policies: if args.policy.is_empty() { vec![own_policy.0.clone()] } else { args.policy.clone() },
         ..Config::default()
     })?;

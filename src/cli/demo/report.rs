@@ -60,7 +60,7 @@ impl Report {
         took: Duration,
     ) -> Result<Report, otlp::json::Error> {
         let loaded = sidecar.state().loaded();
-        let engine = &loaded.engine;
+        let engine = loaded.engine(0);
         let pairs = pair(records(sent)?, &records(arrived)?);
         let with_rules = |pair: Pair| {
             let acted = acted_on(engine, &pair.sent);

@@ -115,7 +115,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         );
     }
     let loaded = state.loaded();
-    let engine = &loaded.engine;
+    let engine = loaded.engine(0);
     let progress = progress(&args);
     let reader = BufReader::with_capacity(1 << 18, progress.wrap_read(open(&args.input)?));
     let writer = BufWriter::with_capacity(1 << 18, create(&args.output, &args.input)?);

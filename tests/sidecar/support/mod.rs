@@ -25,7 +25,7 @@ pub fn config(destination: &str) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin: Some("127.0.0.1:0".parse().unwrap()),
-        destination: Destination::from(destination.parse::<privet::send::Endpoint>().unwrap()),
+        destinations: vec![Destination::from(destination.parse::<privet::send::Endpoint>().unwrap())],
         threads: 1,
         ..Config::default()
     }
