@@ -13,7 +13,7 @@
 //!
 //! `wire`, `otlp`, `scan`, `detect` and `pseudonym` know nothing of each other, save that `detect` reads bytes through
 //! `scan`. `policy` speaks their vocabulary, [`filter`] joins them, sans-IO. Sockets, clocks and files stand outside:
-//! [`receive`], [`send`], [`observe`], [`control`], [`cli`].
+//! [`receive`], [`send`], [`observe`], [`control`], [`cli`]. [`review`] shows the people who edit a policy what it does.
 
 pub mod cli;
 pub mod config;
@@ -26,6 +26,7 @@ pub mod otlp;
 pub mod policy;
 pub mod pseudonym;
 pub mod receive;
+pub mod review;
 pub mod run;
 pub mod scan;
 pub mod send;

@@ -11,6 +11,7 @@ pub mod filter;
 pub mod health;
 pub mod keys;
 pub mod run;
+pub mod test;
 
 use std::io;
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ enum Command {
     Demo(demo::Args),
     Filter(filter::Args),
     Check(check::Args),
+    Test(test::Args),
     Keys(keys::Args),
     /// Ask a running sidecar whether it is ready
     Health(health::Args),
@@ -87,6 +89,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args),
         Command::Filter(args) => filter::run(args),
         Command::Check(args) => check::run(args),
+        Command::Test(args) => test::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Health(args) => health::run(args),
         Command::Completions { shell } => {

@@ -43,6 +43,7 @@ use crate::pseudonym::{Cache, Pseudonyms};
 use crate::wire::{Edits, Malformed};
 
 pub use counts::Counts;
+pub use identity::SERIES_KEY;
 
 /// A policy and the pseudonyms of one recipient, joined: immutable, shared by all workers, swapped whole on reload.
 pub struct Engine {

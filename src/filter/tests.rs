@@ -320,3 +320,30 @@ fn a_lone_text_is_filtered_like_any_other() {
     assert!(out.starts_with("cannot reach ip_") && out.ends_with(":443, retry"), "{out}");
     assert_eq!(engine.filter_text(&mut worker, Part::DestinationMessage, ""), "");
 }
+
+#[test]
+fn every_record_is_stamped_with_its_retention_and_no_sender_says_it_itself() {
+    let engine =
+        engine("retention:\n  - {name: rest, days: 90}\n  - {name: audit, days: 14, when: {record: {kind: audit}}}\n");
+    let audit =
+        LogRecord { attributes: vec![pair("kind", "audit"), pair("privet.retention", "9999d")], ..Default::default() };
+    let rest = LogRecord { body: text("from 203.0.113.7"), ..Default::default() };
+    let (out, _) = filter_logs(&engine, &logs(resource(vec![]), vec![audit, rest]));
+    let records = &out.resource_logs[0].scope_logs[0].log_records;
+    assert_eq!(records[0].attributes, [pair("kind", "audit"), pair("privet.retention", "14d")]);
+    assert_eq!(records[1].attributes, [pair("privet.retention", "90d")]);
+
+    let points = filter_points(&engine, vec![vec![pair("k", "a")], vec![]]);
+    assert_eq!(points[0], [pair("k", "a"), pair("privet.retention", "90d")]);
+    assert_eq!(points[1], [pair("privet.retention", "90d")]);
+}
+
+#[test]
+fn an_allow_list_removes_attributes_and_keeps_series_apart() {
+    let engine = engine("attributes: {permitted: [cart.*]}\n");
+    let points = filter_points(&engine, vec![vec![pair("cart.size", "1"), pair("who", "a")], vec![pair("who", "b")]]);
+    let keys = |point: &Vec<KeyValue>| point.iter().map(|pair| pair.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&points[0]), ["cart.size", SERIES_KEY]);
+    assert_eq!(keys(&points[1]), [SERIES_KEY]);
+    assert_ne!(points[0][1], points[1][0]);
+}

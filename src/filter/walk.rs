@@ -4,8 +4,10 @@ use crate::otlp::dispatch::{self, Step};
 use crate::otlp::schema::{self, Kind, MESSAGES, Message};
 use crate::otlp::{Part, Signal};
 use crate::policy::{Action, Active, Looks, Plan, Policy, RuleId};
+use crate::wire::edit::put_field;
 use crate::wire::read::{self, Field};
 
+use super::attribute::attributes_field;
 use super::identity::{self, Identity};
 use super::profiles::Profiles;
 use super::text::Outcome;
@@ -368,6 +370,9 @@ impl<'a> Walk<'a> {
             Role::Source => self.inside(prefix, content, end, |walk| {
                 walk.fields(child, content, end)?;
                 walk.tell_series_apart(child, end);
+                if walk.signal == Signal::Profiles && child == schema::RESOURCE.id {
+                    walk.stamp_retention(child, end);
+                }
                 Ok(())
             }),
             Role::EntityRef => self.entity_ref(start, prefix, content, end),
@@ -395,8 +400,19 @@ impl<'a> Walk<'a> {
         } else {
             self.fields_and_names(message, content, end)?;
         }
+        self.stamp_retention(message, end);
         self.active = self.scope;
         Ok(())
+    }
+
+    /// Puts how long a record may be kept among its attributes. A profile's stand in a dictionary: its resource says it.
+    fn stamp_retention(&mut self, message: u8, end: usize) {
+        let Some(stamp) = self.policy.retention(self.signal, self.active) else { return };
+        if let Some(number) = attributes_field(MESSAGES[usize::from(message)]) {
+            let mut field = Vec::new();
+            put_field(&mut field, number, stamp);
+            self.w.edits.replace(end, end, &field);
+        }
     }
 
     /// Goes into a message: `each` walks it.

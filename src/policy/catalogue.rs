@@ -34,6 +34,23 @@ impl Class {
         !matches!(self, Class::Url | Class::Path | Class::Text | Class::Safe)
     }
 
+    /// The word for it in the table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Ip => "ip",
+            Class::Host => "host",
+            Class::User => "user",
+            Class::Email => "email",
+            Class::Mac => "mac",
+            Class::Device => "device",
+            Class::Credential => "credential",
+            Class::Url => "url",
+            Class::Path => "path",
+            Class::Text => "text",
+            Class::Safe => "safe",
+        }
+    }
+
     fn from_name(name: &str) -> Option<Class> {
         Some(match name {
             "ip" => Class::Ip,

@@ -11,6 +11,7 @@ use super::compiled::Action;
 use super::condition::Level;
 use super::diagnostic::{Code, Diagnostic, did_you_mean};
 use super::glob::fold;
+use super::permitted;
 use super::syntax::{Document, Exception, Rule, Target};
 
 /// Everything that is wrong between the rules of a policy.
@@ -29,8 +30,11 @@ pub fn check(documents: &[Document], today: Date) -> Vec<Diagnostic> {
         conditions_in_reach(rule, &mut found);
         names_host_on_hosts(rule, &mut found);
     }
+    let has_list = documents.iter().any(|document| document.attributes.is_some());
+    let mut names: Vec<&str> = rules.iter().map(|rule| rule.name.value.as_str()).collect();
+    names.extend(has_list.then_some(permitted::RULE));
     for exception in documents.iter().flat_map(|document| &document.exceptions) {
-        exception_names_rules(exception, &rules, &mut found);
+        exception_names_rules(exception, &names, &mut found);
         exception_is_alive(exception, today, &mut found);
     }
     found
@@ -169,15 +173,15 @@ fn conditions_in_reach(rule: &Rule, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn exception_names_rules(exception: &Exception, rules: &[&Rule], found: &mut Vec<Diagnostic>) {
+fn exception_names_rules(exception: &Exception, rules: &[&str], found: &mut Vec<Diagnostic>) {
     for glob in &exception.rules {
-        if rules.iter().any(|rule| glob.value.matches(&fold(&rule.name.value))) {
+        if rules.iter().any(|rule| glob.value.matches(&fold(rule))) {
             continue;
         }
         let diagnostic =
             Diagnostic::error(Code::UnknownRule, glob.file, glob.at.clone(), "this exception is from no rule");
         let wanted = glob.value.literal().unwrap_or("");
-        found.push(match did_you_mean(wanted, rules.iter().map(|rule| rule.name.value.as_str())) {
+        found.push(match did_you_mean(wanted, rules.iter().copied()) {
             Some(help) => diagnostic.label("no rule has this name").help(help),
             None => diagnostic.label("no rule has this name"),
         });

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::detect::dictionary::{Dictionaries, DictionarySpec};
 use crate::detect::pattern::{PatternSpec, Patterns};
 use crate::detect::{Detector, Entity, Wanted};
-use crate::otlp::{Part, PartSet};
+use crate::otlp::{Part, PartSet, Signal};
 use crate::pseudonym::{KindId, Recipe};
 
 use super::check::reach;
@@ -17,7 +17,10 @@ use super::decide::{Acting, ExceptionInfo, KeyMatch, Policy, RuleInfo, ValueExce
 use super::diagnostic::{Code, Diagnostic};
 use super::glob::{Glob, fold};
 use super::keep::Kept;
+use super::permitted::{self, Permitted};
 use super::pool::Pool;
+use super::reader::At;
+use super::retention::{self, Retention};
 use super::strictness::join;
 use super::syntax::{Document, Exception, Form, Options, Rule, Target};
 
@@ -34,6 +37,7 @@ const FIELD: KindId = KindId(5);
 /// How many different text plans a policy may come to; beyond that the strictest stands in.
 const MAX_TEXT_PLANS: u16 = 2048;
 const MAX_TREATMENTS: u16 = 16384;
+/// Two numbers are left for the rules that no file writes out.
 const MAX_RULES: usize = 2000;
 
 /// What a value is taken for when its recipe is chosen.
@@ -45,12 +49,11 @@ enum Class {
     Other,
 }
 
+/// The file and line of a name.
+type Lines<'a> = &'a dyn Fn(&At<String>) -> (String, usize);
+
 /// Compiles documents that [`check`](super::check::check) found no error in.
-pub fn compile(
-    documents: &[Document],
-    lines: &dyn Fn(&Rule) -> (String, usize),
-    today: Date,
-) -> Result<Policy, Vec<Diagnostic>> {
+pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<Policy, Vec<Diagnostic>> {
     let mut rules: Vec<&Rule> = documents.iter().flat_map(|document| &document.rules).collect();
     // By name, so that the order of rules and files changes nothing, ties included.
     rules.sort_by(|a, b| a.name.value.cmp(&b.name.value));
@@ -81,6 +84,12 @@ pub fn compile(
         .enumerate()
         .map(|(index, rule)| compiler.rule(RuleId(index as u16), rule, &exceptions))
         .partition(|acting| rules[usize::from(acting.id.0)].action > Action::Keep);
+    let mut infos: Vec<RuleInfo> = rules
+        .iter()
+        .map(|rule| RuleInfo { description: rule.description.clone(), ..info_of(&rule.name, rule.action, lines) })
+        .collect();
+    let permitted = compiler.permitted(documents, &exceptions, &mut infos, lines);
+    let retention = compiler.retention(documents, &mut infos, lines);
     if !compiler.problems.is_empty() {
         return Err(compiler.problems);
     }
@@ -103,13 +112,7 @@ pub fn compile(
         name: documents.first().map_or(String::new(), |document| document.name.clone()),
         digest: String::new(),
         kinds,
-        infos: rules
-            .iter()
-            .map(|rule| {
-                let (file, line) = lines(rule);
-                RuleInfo { name: rule.name.value.clone(), action: rule.action, file, line }
-            })
-            .collect(),
+        infos,
         acting,
         keeping,
         examples: rules
@@ -117,6 +120,7 @@ pub fn compile(
             .enumerate()
             .flat_map(|(i, rule)| rule.examples.iter().map(move |example| (RuleId(i as u16), example.clone())))
             .collect(),
+        tests: documents.iter().flat_map(|document| document.tests.iter().cloned()).collect(),
         clauses,
         treatments,
         text_plans,
@@ -124,6 +128,10 @@ pub fn compile(
         keep: keep_lists(documents),
         value_exceptions: value_exceptions(&exceptions, &rules),
         exceptions: exceptions.iter().map(|exception| info(exception, &rules)).collect(),
+        permitted,
+        retention,
+        regions: documents.iter().filter_map(|document| document.regions.clone()).collect(),
+        tls: documents.iter().filter_map(|document| document.tls).max(),
         detector,
         warnings: Default::default(),
         files: Vec::new(),
@@ -178,7 +186,7 @@ impl Compiler<'_> {
     fn rule(&mut self, id: RuleId, rule: &Rule, exceptions: &[&Exception]) -> Acting {
         let mut acting = Acting {
             id,
-            signals: rule.signals.iter().fold(0, |set, signal| set | 1 << *signal as u8),
+            signals: signal_bits(&rule.signals),
             parts: self.parts(rule),
             keys: KeyMatch::new(rule.keys.iter().map(|glob| glob.value.clone())),
             except: exceptions
@@ -186,7 +194,7 @@ impl Compiler<'_> {
                 .filter(|exception| exempts(exception, rule))
                 .flat_map(|exception| exception.keys.iter().cloned())
                 .collect(),
-            when: self.condition(rule),
+            when: self.condition(&rule.when),
             names_host: rule.names_host,
             record: None,
             whole: None,
@@ -199,16 +207,16 @@ impl Compiler<'_> {
             rule: id,
         };
         match &rule.target {
-            Target::Record => acting.record = Some(self.intern(treat(Class::Other, FIELD), rule)),
+            Target::Record => acting.record = Some(self.intern(treat(Class::Other, FIELD), &rule.name)),
             Target::Field => {
                 let ids = whole_classes(rule.kind.as_ref().map(|kind| kind.value.as_str()), self.kinds)
-                    .map(|(class, kind)| self.intern(treat(class, kind), rule));
+                    .map(|(class, kind)| self.intern(treat(class, kind), &rule.name));
                 let [ip, email, host, other] = ids;
                 acting.whole = Some(WholeIds { ip, email, host, other, deep: !rule.scalars_only });
             }
             Target::Detect(wanted) => {
                 let mut when =
-                    |one: Wanted, class, kind| wanted.has(one).then(|| self.intern(treat(class, kind), rule));
+                    |one: Wanted, class, kind| wanted.has(one).then(|| self.intern(treat(class, kind), &rule.name));
                 acting.text.ip = when(Wanted::IP, Class::Ip, IP);
                 acting.text.email = when(Wanted::EMAIL, Class::Email, EMAIL);
                 acting.text.host = when(Wanted::HOST, Class::Host, HOST);
@@ -217,7 +225,7 @@ impl Compiler<'_> {
                 acting.text.wanted = *wanted;
             }
             Target::Dictionary(dictionary) if !dictionary.value.hosts.is_empty() => {
-                acting.text.host = Some(self.intern(treat(Class::Host, HOST), rule));
+                acting.text.host = Some(self.intern(treat(Class::Host, HOST), &rule.name));
                 acting.text.wanted = Wanted::HOST;
                 let words = dictionary.value.hosts.clone();
                 self.dictionaries.push(DictionarySpec { entity: Entity::Host, words });
@@ -233,7 +241,7 @@ impl Compiler<'_> {
                     HOST => Class::Host,
                     _ => Class::Other,
                 };
-                let treatment = self.intern(treat(class, kind), rule);
+                let treatment = self.intern(treat(class, kind), &rule.name);
                 let index = self.pattern_kinds;
                 self.pattern_kinds += 1;
                 let mut patterns = vec![None; usize::from(index) + 1];
@@ -280,9 +288,9 @@ impl Compiler<'_> {
     }
 
     /// The bits that must be set for a rule's conditions to hold.
-    fn condition(&mut self, rule: &Rule) -> u64 {
+    fn condition(&mut self, when: &[At<Clause>]) -> u64 {
         let mut bits = 0;
-        for clause in &rule.when {
+        for clause in when {
             let index = self.clauses.iter().position(|known| *known == clause.value).unwrap_or_else(|| {
                 self.clauses.push(clause.value.clone());
                 self.clauses.len() - 1
@@ -297,11 +305,52 @@ impl Compiler<'_> {
         bits
     }
 
-    fn intern(&mut self, treatment: Treatment, rule: &Rule) -> TreatmentId {
+    /// The allow-lists, and the rule that removes what is on none.
+    fn permitted(
+        &mut self,
+        documents: &[Document],
+        exceptions: &[&Exception],
+        infos: &mut Vec<RuleInfo>,
+        lines: Lines<'_>,
+    ) -> Option<Permitted> {
+        let written: Vec<&At<Vec<Glob>>> =
+            documents.iter().filter_map(|document| document.attributes.as_ref()).collect();
+        let place = (*written.first()?).clone().map(|_| permitted::RULE.to_owned());
+        let stay = self.built_in(&place, infos, lines);
+        let excepted = exceptions.iter().filter(|exception| names(exception, permitted::RULE));
+        Some(Permitted {
+            stay,
+            lists: written.iter().map(|list| list.value.clone()).collect(),
+            except: excepted.flat_map(|exception| exception.keys.iter().cloned()).collect(),
+        })
+    }
+
+    fn retention(&mut self, documents: &[Document], infos: &mut Vec<RuleInfo>, lines: Lines<'_>) -> Option<Retention> {
+        let written: Vec<_> = documents.iter().flat_map(|document| &document.retention).collect();
+        let place = written.first()?.name.clone().map(|_| retention::RULE.to_owned());
+        let stay = self.built_in(&place, infos, lines);
+        let classes = written.into_iter().map(|class| retention::Class {
+            name: class.name.value.clone(),
+            days: class.days,
+            signals: signal_bits(&class.signals),
+            when: self.condition(&class.when),
+            stamp: retention::stamp(class.days),
+        });
+        Some(Retention { stay, classes: classes.collect() })
+    }
+
+    /// A rule that no file writes out, and that removes attributes.
+    fn built_in(&mut self, name: &At<String>, infos: &mut Vec<RuleInfo>, lines: Lines<'_>) -> TreatmentId {
+        let rule = RuleId(infos.len() as u16);
+        infos.push(info_of(name, Action::Stay, lines));
+        let treatment = Treatment { action: Action::Stay, kind: FIELD, recipe: Recipe::Redacted, rule };
+        self.intern(treatment, name)
+    }
+
+    fn intern(&mut self, treatment: Treatment, name: &At<String>) -> TreatmentId {
         match self.treatments.intern(treatment) {
             Some(number) => TreatmentId(number),
             None => {
-                let name = &rule.name;
                 let message = "this policy has too many different treatments";
                 self.problems.push(Diagnostic::error(Code::TooMany, name.file, name.at.clone(), message));
                 TreatmentId(0)
@@ -354,13 +403,27 @@ fn recipe(action: Action, options: &Options, class: Class) -> Recipe {
     }
 }
 
+fn signal_bits(signals: &[Signal]) -> u8 {
+    signals.iter().fold(0, |set, signal| set | 1 << *signal as u8)
+}
+
+fn info_of(name: &At<String>, action: Action, lines: Lines<'_>) -> RuleInfo {
+    let (file, line) = lines(name);
+    RuleInfo { name: name.value.clone(), action, file, line, description: None }
+}
+
 fn exempts(exception: &Exception, rule: &Rule) -> bool {
-    exception.rules.iter().any(|glob| glob.value.matches(&fold(&rule.name.value)))
+    names(exception, &rule.name.value)
+}
+
+fn names(exception: &Exception, rule: &str) -> bool {
+    exception.rules.iter().any(|glob| glob.value.matches(&fold(rule)))
 }
 
 fn info(exception: &Exception, rules: &[&Rule]) -> ExceptionInfo {
+    let named = rules.iter().map(|rule| rule.name.value.as_str()).chain([permitted::RULE]);
     ExceptionInfo {
-        rules: rules.iter().filter(|rule| exempts(exception, rule)).map(|rule| rule.name.value.clone()).collect(),
+        rules: named.filter(|rule| names(exception, rule)).map(str::to_owned).collect(),
         reason: exception.reason.clone(),
         owner: exception.owner.clone(),
         expires: exception.expires.value,

@@ -45,6 +45,23 @@ impl Action {
     }
 }
 
+/// The oldest version of TLS that a destination may be spoken to with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tls {
+    V12,
+    V13,
+}
+
+impl Tls {
+    /// The word for it in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tls::V12 => "1.2",
+            Tls::V13 => "1.3",
+        }
+    }
+}
+
 /// A rule, by its index in the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u16);

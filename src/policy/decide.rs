@@ -1,7 +1,6 @@
 //! The compiled policy and the questions it answers.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
@@ -9,20 +8,16 @@ use crate::detect::{Detector, Entity};
 use crate::otlp::{Part, PartSet, Signal};
 use crate::pseudonym::Value;
 
-use super::check;
-use super::compile::{self, merge_text, stricter};
-use super::compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Treatment, TreatmentId, Whole};
+use super::compile::{merge_text, stricter};
+use super::compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Tls, Treatment, TreatmentId, Whole};
 use super::condition::{Attributes, Clause, Level};
-use super::diagnostic::{Code, Diagnostic, Diagnostics, Source, line_and_column};
+use super::diagnostic::Diagnostics;
 use super::glob::{Glob, fold, tails};
 use super::keep::Kept;
+use super::permitted::Permitted;
 use super::pool::Pool;
-use super::reader::Reader;
-use super::syntax::{self, Document, Example};
-use super::yaml;
-
-/// The packs of rules that `extends:` can name.
-pub const PACKS: [(&str, &str); 1] = [("base", include_str!("../../rules/base.yaml"))];
+use super::retention::{self, Retention};
+use super::syntax::{Example, Test};
 
 /// A compiled policy: immutable but for the plans it remembers, shared by all workers.
 #[derive(Debug)]
@@ -36,6 +31,7 @@ pub struct Policy {
     /// The others, for their examples' sake.
     pub(super) keeping: Vec<Acting>,
     pub(super) examples: Vec<(RuleId, Example)>,
+    pub(super) tests: Vec<Test>,
     /// Bit `i` of an [`Active`] says whether `clauses[i]` holds.
     pub(super) clauses: Vec<Clause>,
     pub(super) treatments: Pool<Treatment>,
@@ -45,6 +41,11 @@ pub struct Policy {
     pub(super) keep: Vec<Vec<Kept>>,
     pub(super) value_exceptions: Vec<ValueException>,
     pub(super) exceptions: Vec<ExceptionInfo>,
+    pub(super) permitted: Option<Permitted>,
+    pub(super) retention: Option<Retention>,
+    /// One list a file that has one.
+    pub(super) regions: Vec<Vec<String>>,
+    pub(super) tls: Option<Tls>,
     pub(super) detector: Detector,
     pub(super) warnings: Diagnostics,
     pub(super) files: Vec<PathBuf>,
@@ -58,6 +59,8 @@ pub struct RuleInfo {
     pub file: String,
     /// From 1.
     pub line: usize,
+    /// What its author says of it.
+    pub description: Option<String>,
 }
 
 /// An exception in force: what a review of a policy must look at.
@@ -121,58 +124,6 @@ pub(super) struct ValueException {
 }
 
 impl Policy {
-    /// The policy that holds when none is given: `rules/base.yaml`.
-    pub fn base() -> Policy {
-        let (name, text) = PACKS[0];
-        // Without exceptions in it, the date says nothing.
-        Policy::parse(&[(name, text)], Date::MAX).expect("a test proves that the embedded policy is right")
-    }
-
-    /// Reads policy files, and those that they extend, and composes them. The date is the machine's, in UTC.
-    ///
-    /// # Errors
-    /// Everything that is wrong, at once; [`Diagnostics::is_missing_input`] where a file could not be read.
-    pub fn load(paths: &[PathBuf]) -> Result<Policy, Diagnostics> {
-        let mut missing = Diagnostics::default();
-        let mut sources = Vec::new();
-        for path in paths {
-            let name = path.display().to_string();
-            match std::fs::read_to_string(path) {
-                Ok(text) => sources.push(Source { name, text }),
-                Err(error) => {
-                    let message = format!("cannot read {name}: {error}");
-                    missing.sources.push(Source { name, text: String::new() });
-                    let file = missing.sources.len() - 1;
-                    missing.items.push(Diagnostic::error(Code::CannotRead, file, 0..0, message));
-                }
-            }
-        }
-        if !missing.items.is_empty() {
-            return Err(missing);
-        }
-        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        let files = std::cell::RefCell::new(paths.to_vec());
-        let policy = build(sources, today, &|path, from| {
-            let beside = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
-            let read = std::fs::read_to_string(&beside);
-            let name = beside.display().to_string();
-            files.borrow_mut().push(beside);
-            read.map(|text| (name, text)).map_err(|error| error.to_string())
-        })?;
-        Ok(Policy { files: files.into_inner(), ..policy })
-    }
-
-    /// Compiles named texts, without reading anything else. Exceptions that expired before `today` do nothing and are
-    /// among the [`warnings`](Self::warnings).
-    ///
-    /// # Errors
-    /// Everything that is wrong, at once.
-    pub fn parse(sources: &[(&str, &str)], today: Date) -> Result<Policy, Diagnostics> {
-        let sources =
-            sources.iter().map(|(name, text)| Source { name: (*name).into(), text: (*text).into() }).collect();
-        build(sources, today, &|_, _| Err("files are not read here".into()))
-    }
-
     /// The name of the first file's policy.
     pub fn name(&self) -> &str {
         &self.name
@@ -221,6 +172,38 @@ impl Policy {
         self.exceptions.iter().map(|exception| exception.expires).min()
     }
 
+    /// The kinds of identifier that a rule acts on, by name.
+    pub fn kinds_of(&self, rule: RuleId) -> Vec<String> {
+        let mut kinds = Vec::new();
+        for acting in self.acting.iter().filter(|acting| acting.id == rule) {
+            let text = &acting.text;
+            let whole = acting.whole.map(|whole| whole.other);
+            let treatments = [whole, text.ip, text.email, text.host, text.user, text.credential];
+            for id in treatments.into_iter().chain(text.patterns.iter().copied()).flatten() {
+                let kind = &self.kinds[usize::from(self.treatment(id).kind.0)];
+                if !kinds.contains(kind) {
+                    kinds.push(kind.clone());
+                }
+            }
+        }
+        kinds
+    }
+
+    /// Whether a rule takes whole fields by their keys, and does not search texts.
+    pub fn decides_by_key(&self, rule: RuleId) -> bool {
+        self.acting.iter().any(|acting| acting.id == rule && acting.whole.is_some())
+    }
+
+    /// The examples of all rules.
+    pub(crate) fn examples(&self) -> impl Iterator<Item = (RuleId, &Example)> {
+        self.examples.iter().map(|(rule, example)| (*rule, example))
+    }
+
+    /// The tests of all files.
+    pub(crate) fn tests(&self) -> &[Test] {
+        &self.tests
+    }
+
     /// The exceptions in force.
     pub fn exceptions(&self) -> &[ExceptionInfo] {
         &self.exceptions
@@ -244,13 +227,71 @@ impl Policy {
             merge_text(&mut text, &rule.text, &self.treatments);
             names_host |= rule.names_host && part == Part::ResourceAttributes;
         }
+        if let Some(stay) = folded.as_deref().and_then(|key| self.removes(part, key)) {
+            let ids = WholeIds { ip: stay, email: stay, host: stay, other: stay, deep: true };
+            whole = Some(whole.map_or(ids, |mine| mine.joined(ids, &self.treatments)));
+        }
         let text = self.text_plans.intern(text).map_or(self.strictest, TextPlanId);
         Plan { whole: whole.map(|ids| self.whole(ids)), text, names_host }
     }
 
+    /// The removal of an attribute that no allow-list permits, or that says what only a stamp may say.
+    fn removes(&self, part: Part, folded: &str) -> Option<TreatmentId> {
+        if !part.is_attributes() {
+            return None;
+        }
+        if let Some(retention) = self.retention.as_ref().filter(|_| folded == retention::KEY) {
+            return Some(retention.stay);
+        }
+        self.permitted.as_ref().filter(|permitted| !permitted.permits(folded)).map(|permitted| permitted.stay)
+    }
+
+    /// What a record of a signal is stamped with, as a `KeyValue` in protobuf: how long its receiver may keep it.
+    pub fn retention(&self, signal: Signal, active: Active) -> Option<&[u8]> {
+        Some(&self.retention.as_ref()?.of(signal, active)?.stamp)
+    }
+
+    /// The classes of records that have a retention: name and days.
+    pub fn retention_classes(&self) -> impl Iterator<Item = (&str, u16)> {
+        self.retention.iter().flat_map(|retention| &retention.classes).map(|class| (class.name.as_str(), class.days))
+    }
+
+    /// Whether what the policy lets out may go to a destination in that region: every file that names regions must name
+    /// it, or a region that it lies in (`eu` is also `eu-central-1`). A destination that says nothing of its region is in
+    /// none.
+    pub fn permits_region(&self, region: Option<&str>) -> bool {
+        let lies_in = |region: &str, permitted: &String| {
+            region.strip_prefix(permitted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        let region = region.map(str::to_ascii_lowercase);
+        self.regions
+            .iter()
+            .all(|list| region.as_deref().is_some_and(|region| list.iter().any(|one| lies_in(region, one))))
+    }
+
+    /// The regions that every file which names some permits, for messages.
+    pub fn regions(&self) -> Vec<&str> {
+        let Some((first, others)) = self.regions.split_first() else { return Vec::new() };
+        first.iter().filter(|region| others.iter().all(|list| list.contains(region))).map(String::as_str).collect()
+    }
+
+    /// The oldest TLS that destinations may be spoken to with; `None`: without TLS, too.
+    pub fn tls(&self) -> Option<Tls> {
+        self.tls
+    }
+
+    /// All conditions that a signal's rules and classes ask for.
+    fn asked(&self, signal: Signal) -> u64 {
+        let rules = self.acting.iter().filter(|rule| rule.is_for(signal)).map(|rule| rule.when);
+        let classes = self.retention.iter().flat_map(|retention| &retention.classes);
+        rules
+            .chain(classes.filter(|class| class.is_for(signal)).map(|class| class.when))
+            .fold(0, |bits, when| bits | when)
+    }
+
     /// Whose attributes the conditions of a signal's rules look at.
     pub fn looks_at(&self, signal: Signal) -> Looks {
-        let bits = self.acting.iter().filter(|rule| rule.is_for(signal)).fold(0, |bits, rule| bits | rule.when);
+        let bits = self.asked(signal);
         let at = |level| self.clauses.iter().enumerate().any(|(i, c)| c.level == level && bits & 1 << i != 0);
         Looks { resource: at(Level::Resource), scope: at(Level::Scope), record: at(Level::Record) }
     }
@@ -258,7 +299,7 @@ impl Policy {
     /// Which of the conditions on one level hold. Join the answers for a record's resource, its scope and itself by
     /// [`Active::and`].
     pub fn evaluate(&self, signal: Signal, level: Level, attributes: &dyn Attributes) -> Active {
-        let bits = self.acting.iter().filter(|rule| rule.is_for(signal)).fold(0, |bits, rule| bits | rule.when);
+        let bits = self.asked(signal);
         let holds = |(i, clause): (usize, &Clause)| {
             (clause.level == level && bits & 1 << i != 0 && clause.holds(attributes)) as u64
         };
@@ -343,112 +384,4 @@ impl KeyMatch {
             tails(key).any(|tail| self.exact.contains(tail) || self.globs.iter().any(|glob| glob.matches(tail)))
         })
     }
-}
-
-/// Reads a file that a policy names: (path as written, the file it is written in) → (name, text).
-type ReadBeside<'a> = &'a dyn Fn(&str, &str) -> Result<(String, String), String>;
-
-fn build(sources: Vec<Source>, today: Date, read_beside: ReadBeside<'_>) -> Result<Policy, Diagnostics> {
-    let mut found = Diagnostics { sources, items: Vec::new() };
-    let included = std::cell::RefCell::new(Vec::new());
-    let mut documents: Vec<Document> = Vec::new();
-    let mut canonical = Vec::new();
-    let mut next = 0;
-    // The list grows while files name the packs that they extend.
-    while next < found.sources.len() {
-        let Source { name, text } = found.sources[next].clone();
-        let root = match yaml::parse(&text) {
-            Ok(root) => root,
-            Err(wrong) => {
-                found.items.push(
-                    Diagnostic::error(Code::NotYaml, next, wrong.at, "this is not YAML that can be read")
-                        .label(wrong.message),
-                );
-                next += 1;
-                continue;
-            }
-        };
-        canonical.push(root.value.canonical().to_string());
-        let include = |path: &str| {
-            let (_, text) = read_beside(path, &name)?;
-            included.borrow_mut().push(text.clone());
-            Ok(text)
-        };
-        let mut reader = Reader { file: next, text: &text, found: &mut found.items };
-        if let Some(document) = syntax::read(&mut reader, &root, &include) {
-            extend(&document, &name, &mut found, read_beside);
-            documents.push(document);
-        }
-        next += 1;
-    }
-    found.items.extend(check::check(&documents, today));
-    if found.has_errors() {
-        return Err(found);
-    }
-    let lines = |rule: &syntax::Rule| {
-        let source = &found.sources[rule.name.file];
-        (source.name.clone(), line_and_column(&source.text, rule.name.at.start).0)
-    };
-    for document in &mut documents {
-        // A file that says nothing has the list of the base policy: were it no list at all, adding a file with a long
-        // one would widen what this file's rules let through.
-        document.keep.get_or_insert_with(base_keep);
-    }
-    match compile::compile(&documents, &lines, today) {
-        Ok(policy) => {
-            let digest = digest(canonical, included.into_inner());
-            Ok(Policy { digest, warnings: found, ..policy })
-        }
-        Err(problems) => {
-            found.items.extend(problems);
-            Err(found)
-        }
-    }
-}
-
-/// The embedded policy's keep list.
-fn base_keep() -> Vec<Kept> {
-    let (_, text) = PACKS[0];
-    let root = yaml::parse(text).expect("a test proves that the embedded policy is right");
-    let mut found = Vec::new();
-    let mut reader = Reader { file: 0, text, found: &mut found };
-    syntax::read_keep(&mut reader, &root)
-}
-
-/// Adds the sources that a document extends, each once.
-fn extend(document: &Document, name: &str, found: &mut Diagnostics, read_beside: ReadBeside<'_>) {
-    for pack in &document.extends {
-        let source = match PACKS.iter().find(|(known, _)| *known == pack.value) {
-            Some((known, text)) => Ok(((*known).to_owned(), (*text).to_owned())),
-            None if pack.value.ends_with(".yaml") || pack.value.ends_with(".yml") => read_beside(&pack.value, name),
-            None => Err("there is no such pack".into()),
-        };
-        match source {
-            Ok((name, text)) if !found.sources.iter().any(|known| known.text == text) => {
-                found.sources.push(Source { name, text });
-            }
-            Ok(_) => {}
-            Err(why) => {
-                let names = || PACKS.iter().map(|(name, _)| *name);
-                let help = super::diagnostic::did_you_mean(&pack.value, names()).unwrap_or_else(|| {
-                    format!("packs: {}; or the path of a .yaml file", names().collect::<Vec<_>>().join(", "))
-                });
-                let message = format!("cannot extend `{}`", pack.value);
-                found.items.push(
-                    Diagnostic::error(Code::UnknownPack, pack.file, pack.at.clone(), message).label(why).help(help),
-                );
-            }
-        }
-    }
-}
-
-fn digest(mut canonical: Vec<String>, mut included: Vec<String>) -> String {
-    canonical.sort();
-    included.sort();
-    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
-    for text in canonical.iter().chain(&included) {
-        hash.update(&(text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
-    }
-    hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

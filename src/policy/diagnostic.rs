@@ -41,10 +41,11 @@ pub enum Code {
     Empty,
     BadName,
     DictionaryWrong,
+    BadTest,
 }
 
 impl Code {
-    pub const ALL: [Code; 32] = [
+    pub const ALL: [Code; 33] = [
         Code::NotYaml,
         Code::UnknownKey,
         Code::WrongType,
@@ -77,6 +78,7 @@ impl Code {
         Code::Empty,
         Code::BadName,
         Code::DictionaryWrong,
+        Code::BadTest,
     ];
 
     /// `P0001` and so on; a code never changes its meaning.

@@ -20,8 +20,11 @@ mod compiled;
 mod decide;
 mod examples;
 mod join;
+mod load;
+mod permitted;
 mod pool;
 pub(crate) mod reader;
+mod retention;
 mod strictness;
 mod syntax;
 pub(crate) mod yaml;
@@ -29,7 +32,10 @@ pub(crate) mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Treatment, TreatmentId, Whole};
+pub use compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Tls, Treatment, TreatmentId, Whole};
 pub use condition::{Attributes, Level, Scalar};
-pub use decide::{ExceptionInfo, Looks, PACKS, Policy, RuleInfo};
+pub use decide::{ExceptionInfo, Looks, Policy, RuleInfo};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source};
+pub use load::PACKS;
+pub use retention::KEY as RETENTION_KEY;
+pub(crate) use syntax::{Test, TestGiven, signal_of};

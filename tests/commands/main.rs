@@ -2,6 +2,7 @@
 
 mod demo;
 mod filter;
+mod test;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

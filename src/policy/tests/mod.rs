@@ -1,5 +1,6 @@
 //! What policies mean.
 
+mod duties;
 mod narrowing;
 mod wrong;
 

@@ -63,6 +63,11 @@ const CASES: &[(Code, &str)] = &[
     (Code::Empty, "name: a\n    detect: []\n    action: redact"),
     (Code::BadName, "name: what a rule\n    detect: ip\n    action: redact"),
     (Code::DictionaryWrong, "name: a\n    dictionary: {hosts: [db1], keywords: [falcon]}\n    action: redact"),
+    (
+        Code::BadTest,
+        "version: 1\nextends: base\ntests:\n  - name: a\n    given: {log: hello, span: {name: x}}\n    hides: [hello]\n  \
+         - name: b\n    given: {log: hello}",
+    ),
 ];
 
 fn source(case: &str) -> String {

@@ -1,0 +1,16 @@
+//! What a policy does to given telemetry, for the people who edit it. No I/O.
+//!
+//! ```text
+//! request in OTLP/JSON ─▶ single: one record each ─▶ bench: filter ─▶ leaf: every text and number by its path
+//!                                                                     │
+//!                                            testing: a policy's own tests      explain, diff, inventory
+//! ```
+
+pub mod bench;
+pub mod change;
+pub mod diff;
+pub mod explain;
+pub mod inventory;
+pub mod leaf;
+pub mod single;
+pub mod testing;
