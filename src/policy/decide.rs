@@ -1,6 +1,7 @@
 //! The compiled policy and the questions it answers.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use jiff::civil::Date;
 
