@@ -28,11 +28,33 @@ test-asan: ## Scan, detection and wire under AddressSanitizer; needs a nightly R
 	RUSTFLAGS=-Zsanitizer=address $(CARGO) +nightly test --locked --lib --target x86_64-unknown-linux-gnu \
 	    --target-dir target/asan -- scan:: detect:: wire::
 
+.PHONY: test-chart
+test-chart: ## The Helm chart without a cluster: lint, goldens, schema, Pod Security, alerts (seconds; says what it skips)
+	tests/chart/run
+
+.PHONY: test-packages
+test-packages: ## The unit, the .deb and the .rpm: what is in them, installed, run, upgraded, removed
+	tests/packages/run
+
 # ── Quality ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: recall
 recall: ## What is caught of the labelled sets (PRIVET_DATA or ../shared/data), by set and kind
 	$(CARGO) test --locked --quiet --test recall -- --nocapture
+
+# ── Delivery ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: packages
+packages: ## The .deb and the .rpm, under target/; needs cargo-deb and cargo-generate-rpm
+	packaging/build
+
+.PHONY: image
+image: ## The image, as privet:latest
+	docker build -t privet .
+
+.PHONY: chart
+chart: ## The chart's README and schema, from its values
+	helm/generate
 
 # ── Checks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 

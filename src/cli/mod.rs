@@ -4,6 +4,7 @@
 //! main → arguments → Command → X::run(X::Args) → Ok | Failure { exit, message } → exit code
 //! ```
 
+pub mod canary;
 pub mod check;
 pub mod demo;
 mod failure;
@@ -12,6 +13,7 @@ pub mod health;
 pub mod keys;
 pub mod run;
 pub mod test;
+mod systemd;
 
 use std::io;
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ enum Command {
     Filter(filter::Args),
     Check(check::Args),
     Test(test::Args),
+    Canary(canary::Args),
     Keys(keys::Args),
     /// Ask a running sidecar whether it is ready
     Health(health::Args),
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Filter(args) => filter::run(args),
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
+        Command::Canary(args) => canary::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Health(args) => health::run(args),
         Command::Completions { shell } => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, systemd};
 use crate::config::{Config, Destination, To};
 use crate::observe;
 use crate::pseudonym::KeyringError;
@@ -72,7 +72,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(path) = &args.ports_file {
         write_ports(path, &running).map_err(|error| Failure::file(path, &error))?;
     }
+    systemd::ready(&running);
     runtime.block_on(signals.until_told(&running));
+    systemd::stopping();
     tracing::info!(seconds = config.drain.as_secs(), "stopping: calls are answered, nothing new is taken");
     let drained = running.join();
     if let Some(telemetry) = telemetry {
@@ -168,13 +170,28 @@ impl Signals {
 
     /// Returns on SIGTERM or SIGINT; SIGHUP loads again.
     async fn until_told(&mut self, running: &Running) {
+        let mut watchdog = systemd::watchdog().map(tokio::time::interval);
         loop {
+            let due = async {
+                match &mut watchdog {
+                    Some(watchdog) => drop(watchdog.tick().await),
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                () = due => {
+                    // Silence is what systemd acts on.
+                    if running.is_alive() {
+                        systemd::alive(running);
+                    }
+                }
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hang_up.recv() => {
+                    systemd::reloading();
                     // A refusal is told by the state itself.
                     let _ = running.state().reload();
+                    systemd::ready(running);
                 }
             }
         }

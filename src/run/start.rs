@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use super::loaded::State;
 use super::pipeline::Pipeline;
-use super::worker::{self, Worker};
+use super::worker::{self, Beats, Worker};
 use crate::config::{Config, To};
 use crate::observe;
 use crate::policy::Diagnostics;
@@ -28,6 +29,7 @@ pub struct Running {
     pub listen: SocketAddr,
     pub admin: Option<SocketAddr>,
     state: Arc<State>,
+    beats: Beats,
     drain: watch::Sender<bool>,
     main: Option<JoinHandle<Drained>>,
 }
@@ -70,6 +72,8 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let (working, gone) = mpsc::channel(1);
     let has_lines = config.destinations.iter().any(|destination| matches!(destination.to, To::Stdout));
     let lines = has_lines.then(|| Lines::new(io::stdout()).map_err(StartError::Thread)).transpose()?;
+    // One for each worker, and the last for the thread that accepts connections.
+    let beats: Beats = (0..=config.workers()).map(|_| AtomicBool::new(true)).collect();
     let mut workers = Vec::new();
     for index in 0..config.workers() {
         let senders = state.destinations.iter().map(|destination| match (&destination.target, &lines) {
@@ -84,13 +88,20 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
             metrics: Arc::clone(&state.metrics),
             export: Pipeline::new(Arc::clone(&state), senders.collect()),
         };
-        let worker = worker::spawn(index, context, draining.clone(), stopping.clone(), working.clone());
+        let worker =
+            worker::spawn(index, context, Arc::clone(&beats), draining.clone(), stopping.clone(), working.clone());
         workers.push(worker.map_err(StartError::Thread)?);
     }
     drop(working);
-    let main = Main { state: Arc::clone(&state), workers, patience: config.drain, most: config.limits.connections };
+    let main = Main {
+        state: Arc::clone(&state),
+        beats: Arc::clone(&beats),
+        workers,
+        patience: config.drain,
+        most: config.limits.connections,
+    };
     let main = main.spawn((listener, listen), admin, draining, stop, gone).map_err(StartError::Thread)?;
-    Ok(Running { listen, admin: admin_address, state, drain, main: Some(main) })
+    Ok(Running { listen, admin: admin_address, state, beats, drain, main: Some(main) })
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -102,6 +113,12 @@ impl Running {
     /// What is loaded and counted.
     pub fn state(&self) -> &Arc<State> {
         &self.state
+    }
+
+    /// Whether every thread has done something since this was asked last, busy or not.
+    pub fn is_alive(&self) -> bool {
+        let beaten = self.beats.iter().map(|beat| beat.swap(false, Relaxed)).fold(true, |all, beat| all & beat);
+        beaten && self.main.as_ref().is_some_and(|main| !main.is_finished())
     }
 
     /// Tells it to stop: nothing new is accepted, calls are answered.
@@ -119,6 +136,7 @@ impl Running {
 /// The thread that accepts connections and looks after what changes.
 struct Main {
     state: Arc<State>,
+    beats: Beats,
     workers: Vec<Worker>,
     patience: Duration,
     most: usize,
@@ -150,6 +168,7 @@ impl Main {
         mut gone: mpsc::Receiver<()>,
     ) -> Drained {
         let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(worker::beat(Arc::clone(&self.beats), self.workers.len()));
         tasks.spawn(look_after(Arc::clone(&self.state)));
         if let Some(admin) = admin {
             tasks.spawn(observe::admin::serve(admin, Arc::clone(&self.state), listen, draining.clone()));

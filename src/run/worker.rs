@@ -3,7 +3,9 @@
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -17,10 +19,22 @@ pub struct Worker {
     pub thread: JoinHandle<()>,
 }
 
+/// A flag a thread, raised again and again by those that are not stuck.
+pub type Beats = Arc<[AtomicBool]>;
+
+/// Raises a thread's flag every second, for as long as its runtime gets to it.
+pub async fn beat(beats: Beats, index: usize) {
+    loop {
+        beats[index].store(true, Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 /// Starts a worker. It ends once `drain` turns true and its connections have ended, or `stop` does; then it drops `working`.
 pub fn spawn(
     index: usize,
     context: Context<Pipeline>,
+    beats: Beats,
     drain: watch::Receiver<bool>,
     stop: watch::Receiver<bool>,
     working: mpsc::Sender<()>,
@@ -28,6 +42,7 @@ pub fn spawn(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (sockets, queue) = mpsc::unbounded_channel();
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        runtime.spawn(beat(beats, index));
         runtime.block_on(work(Arc::new(context), queue, drain, stop));
         runtime.shutdown_background();
         drop(working);

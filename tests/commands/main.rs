@@ -1,5 +1,6 @@
 //! The commands as their users meet them: the real binary, its output, its exit codes.
 
+mod canary;
 mod demo;
 mod filter;
 mod test;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
@@ -19,7 +19,7 @@ use crate::otlp::Signal;
 /// Requests by signal, in the order of their arrival.
 type Requests = Arc<Mutex<Vec<(Signal, Bytes)>>>;
 
-pub(super) struct Destination {
+pub struct Destination {
     pub address: SocketAddr,
     requests: Requests,
 }
@@ -27,7 +27,12 @@ pub(super) struct Destination {
 impl Destination {
     /// Listens on a free port of the loopback interface. Needs a runtime to be entered.
     pub fn start() -> io::Result<Destination> {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+        Destination::listen((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Listens there. Needs a runtime to be entered.
+    pub fn listen(address: SocketAddr) -> io::Result<Destination> {
+        let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;

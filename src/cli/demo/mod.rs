@@ -19,8 +19,9 @@ use std::time::{Instant, SystemTime};
 
 use clap::ValueEnum;
 
-use self::destination::Destination;
+pub(super) use self::destination::Destination;
 use self::report::Report;
+pub(super) use self::traffic::{IDENTIFIERS, send as send_traffic};
 use super::{Exit, Failure};
 use crate::config::Config;
 use crate::run;

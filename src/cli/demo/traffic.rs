@@ -21,7 +21,7 @@ use tonic_prost::ProstCodec;
 use crate::otlp::{Signal, json};
 
 /// Every identifier in the traffic, in the spelling that a reader knows it by.
-pub(super) const IDENTIFIERS: [&str; 12] = [
+pub const IDENTIFIERS: [&str; 12] = [
     HOST,
     "web-1",
     DATABASE,
@@ -43,7 +43,7 @@ const DATABASE: &str = "db-1.prod.corp.example";
 
 /// Sends all signals to each of the endpoints (`http://127.0.0.1:4317`), and returns when all is acknowledged. Needs a
 /// runtime to be entered.
-pub(super) fn send(endpoints: &[&str], now: SystemTime) -> Result<(), Box<dyn Error>> {
+pub fn send(endpoints: &[&str], now: SystemTime) -> Result<(), Box<dyn Error>> {
     logs(endpoints, now)?;
     metrics(endpoints)?;
     traces(endpoints, now)?;
