@@ -224,6 +224,8 @@ impl From<StartError> for Failure {
             | StartError::KeyringRequired
             | StartError::Restless
             | StartError::NoneRequired
+            | StartError::Region { .. }
+            | StartError::Tls { .. }
             | StartError::Target(_) => Exit::Config,
             StartError::Bind { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 Exit::NoPermission

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use super::loaded::{Loaded, Pass};
 use super::start::StartError;
 use super::watch::Stamps;
-use crate::config::Config;
+use crate::config::{Config, To};
 use crate::filter::Engine;
 use crate::observe::Metrics;
-use crate::policy::Policy;
+use crate::policy::{Policy, Tls};
 use crate::pseudonym::{Keyring, Pseudonyms};
 
 /// How often files that change while they are read are read again.
@@ -29,6 +29,11 @@ struct Wanted {
     required: bool,
     recipient: String,
     policies: Vec<PathBuf>,
+    /// What it gets stays on this machine: in no region, over no network.
+    is_local: bool,
+    region: Option<String>,
+    /// The oldest TLS that is spoken with it.
+    tls: Option<Tls>,
 }
 
 pub enum Keys {
@@ -54,6 +59,9 @@ impl Sources {
             required: destination.required,
             recipient: config.recipient(destination).to_owned(),
             policies: config.policies(destination).to_vec(),
+            is_local: destination.to.is_local(),
+            region: destination.region.clone(),
+            tls: tls(&destination.to),
         });
         Ok(Sources { wanted: wanted.collect(), keys })
     }
@@ -114,6 +122,7 @@ impl Sources {
                     policy
                 }
             };
+            wanted.must_be_permitted_by(&policy)?;
             // Who gets the same by the same rules, with the same tokens, needs no pass of its own.
             let same = engines.iter().position(|(engine, _)| {
                 engine.policy().digest() == policy.digest() && engine.pseudonyms().recipient() == wanted.recipient
@@ -141,7 +150,92 @@ impl Sources {
     }
 }
 
+impl Wanted {
+    fn must_be_permitted_by(&self, policy: &Policy) -> Result<(), StartError> {
+        if self.is_local {
+            return Ok(());
+        }
+        let destination = || self.destination.clone();
+        if !policy.permits_region(self.region.as_deref()) {
+            let permitted = policy.regions().into_iter().map(str::to_owned).collect();
+            return Err(StartError::Region { destination: destination(), region: self.region.clone(), permitted });
+        }
+        match policy.tls() {
+            Some(least) if self.tls < Some(least) => Err(StartError::Tls { destination: destination(), least }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn tls(to: &To) -> Option<Tls> {
+    match to {
+        To::Grpc(grpc) if grpc.endpoint.secure => Some(if grpc.tls.allow_tls12 { Tls::V12 } else { Tls::V13 }),
+        _ => None,
+    }
+}
+
 /// When a day is over, in UTC.
 fn end_of(day: jiff::civil::Date) -> Option<SystemTime> {
     Some(day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Destination;
+    use crate::send::Endpoint;
+
+    fn wanted(endpoint: &str, region: Option<&str>, allow_tls12: bool) -> Wanted {
+        let mut destination = Destination::from(endpoint.parse::<Endpoint>().unwrap());
+        if let To::Grpc(grpc) = &mut destination.to {
+            grpc.tls.allow_tls12 = allow_tls12;
+        }
+        Wanted {
+            destination: "vendor".into(),
+            required: true,
+            recipient: "vendor".into(),
+            policies: Vec::new(),
+            is_local: destination.to.is_local(),
+            region: region.map(str::to_owned),
+            tls: tls(&destination.to),
+        }
+    }
+
+    fn refusal(wanted: &Wanted, demands: &str) -> String {
+        let text = format!("version: 1\nname: x\nextends: [base]\n{demands}\n");
+        let policy =
+            Policy::parse(&[("x.yaml", &text)], jiff::civil::Date::MAX).unwrap_or_else(|wrong| panic!("{wrong}"));
+        wanted.must_be_permitted_by(&policy).map_or_else(|error| error.to_string(), |()| "permitted".to_owned())
+    }
+
+    #[test]
+    fn a_destination_must_be_in_a_region_that_the_policy_permits() {
+        let away = "https://otlp.example.com";
+        for (region, demands, said) in [
+            (Some("eu-central-1"), "regions: [eu, ch]", "permitted"),
+            (Some("EU"), "regions: [eu]", "permitted"),
+            (Some("us-east-1"), "regions: [eu, ch]", "`vendor` is in us-east-1, and the policy permits eu, ch only"),
+            (None, "regions: [eu]", "`vendor` declares no `region`, and the policy permits eu only"),
+            (None, "", "permitted"),
+        ] {
+            assert!(refusal(&wanted(away, region, false), demands).contains(said), "{region:?} {demands}");
+        }
+        assert_eq!(refusal(&wanted("http://127.0.0.1:4317", None, false), "regions: [eu]"), "permitted");
+    }
+
+    #[test]
+    fn a_destination_must_be_spoken_to_by_no_older_tls_than_the_policy_permits() {
+        for (endpoint, allow_tls12, demands, permitted) in [
+            ("https://a.example", false, "tls: '1.3'", true),
+            ("https://a.example", true, "tls: '1.3'", false),
+            ("https://a.example", true, "tls: '1.2'", true),
+            ("http://a.example", false, "tls: '1.2'", false),
+            ("http://a.example", false, "", true),
+            ("http://127.0.0.1:1", false, "tls: '1.3'", true),
+        ] {
+            let told = refusal(&wanted(endpoint, None, allow_tls12), demands);
+            assert_eq!(told == "permitted", permitted, "{endpoint} {allow_tls12} {demands}: {told}");
+            assert!(permitted || told.contains("asks for TLS 1."), "{told}");
+        }
+    }
 }

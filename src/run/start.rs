@@ -16,7 +16,7 @@ use super::pipeline::Pipeline;
 use super::worker::{self, Beats, Worker};
 use crate::config::{Config, To};
 use crate::observe;
-use crate::policy::Diagnostics;
+use crate::policy::{Diagnostics, Tls};
 use crate::pseudonym::{KeyringError, PseudonymsError};
 use crate::receive::Context;
 use crate::send::{Lines, Link, Sender, TargetError};
@@ -44,6 +44,17 @@ pub enum StartError {
     Keyring(KeyringError),
     /// The keyring has nothing for this moment.
     Keys(PseudonymsError),
+    /// The policy does not permit data to be taken there.
+    Region {
+        destination: String,
+        region: Option<String>,
+        permitted: Vec<String>,
+    },
+    /// The policy asks for a newer TLS.
+    Tls {
+        destination: String,
+        least: Tls,
+    },
     /// Files changed again and again while they were read.
     Restless,
     /// No destination is required, so that nothing could be promised to an agent.
@@ -231,6 +242,21 @@ impl fmt::Display for StartError {
             StartError::Policy(diagnostics) => diagnostics.fmt(f),
             StartError::Keyring(error) => error.fmt(f),
             StartError::Keys(error) => error.fmt(f),
+            StartError::Region { destination, region, permitted } => {
+                write!(f, "the destination `{destination}` ")?;
+                match region {
+                    Some(region) => write!(f, "is in {region}")?,
+                    None => f.write_str("declares no `region`")?,
+                }
+                write!(f, ", and the policy permits {} only", permitted.join(", "))
+            }
+            StartError::Tls { destination, least } => write!(
+                f,
+                "the policy asks for TLS {} or newer, and the destination `{destination}` may be spoken to with less: \
+                 give an https:// endpoint and `tls: {{min_version: \"{}\"}}`",
+                least.name(),
+                least.name()
+            ),
             StartError::Restless => f.write_str("policy or keyring files change again and again while they are read"),
             StartError::NoneRequired => f.write_str("at least one destination must be required"),
             StartError::KeyringRequired => f.write_str(

@@ -79,6 +79,10 @@ fn what_is_wrong_has_its_exit_code_and_nothing_is_bound() {
     };
     let bad_policy = file("policy.yaml", "version: 1\nname: x\nrulez: []\n");
     let bad_config = file("privet.yaml", "lisen: 127.0.0.1:1\n");
+    let eu_policy = file("eu.yaml", "version: 1\nname: eu\nextends: [base]\nregions: [eu]\n");
+    let keyring = folder.path().join("good").to_str().unwrap().to_owned();
+    assert_eq!(run(&["keys", "new", "--out", &keyring]).0, 0);
+    let away = ["--destination", "https://otlp.example.com", "--keyring", &keyring];
     let open_keyring = file("keyring", "anything\n");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -93,6 +97,7 @@ fn what_is_wrong_has_its_exit_code_and_nothing_is_bound() {
         (vec!["--keyring", &open_keyring], 77, "keyring"),
         (vec!["--config", &bad_config], 78, "did you mean `listen`"),
         (vec!["--destination", "https://otlp.example.com"], 78, "privet keys new"),
+        ([&away[..], &["--policy", &eu_policy]].concat(), 78, "declares no `region`"),
     ] {
         let (exit, text) = run(&[&["run"], &free[..], &arguments].concat());
         assert_eq!(exit, code, "{arguments:?}: {text}");
