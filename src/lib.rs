@@ -15,6 +15,7 @@
 //! `scan`. `policy` speaks their vocabulary, [`filter`] joins them, sans-IO. Sockets, clocks and files stand outside:
 //! [`receive`], [`send`], [`observe`], [`control`], [`cli`]. [`review`] shows the people who edit a policy what it does.
 
+mod associative;
 pub mod cli;
 pub mod config;
 pub mod control;

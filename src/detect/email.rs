@@ -43,6 +43,30 @@ pub fn around(text: &Text<'_>, at: usize, floor: usize) -> AtSign {
     AtSign::Email { start, end }
 }
 
+/// What a byte may be in an address or authority, a bit each.
+const LOCAL: u8 = 1;
+const DOMAIN: u8 = 2;
+const ENDS_AUTHORITY: u8 = 4;
+
+static BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let byte = b as u8;
+        let word = byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'.' | b'-' | b'_');
+        bytes[b] = if is_local(byte) { LOCAL } else { 0 }
+            | if word { DOMAIN } else { 0 }
+            | if ends_authority(byte) { ENDS_AUTHORITY } else { 0 };
+        b += 1;
+    }
+    bytes
+};
+
+#[inline(always)]
+fn is(byte: u8, class: u8) -> bool {
+    BYTES[usize::from(byte)] & class != 0
+}
+
 /// Characters of an unquoted local part that are worth the risk: `=`, `/`, `&` and the like belong to the text around it
 /// more often.
 const fn is_local(byte: u8) -> bool {
@@ -56,7 +80,7 @@ fn local_part(text: &Text<'_>, at: usize, floor: usize) -> Option<usize> {
         return quoted_local_part(text, at - 1, floor);
     }
     let mut start = at;
-    while start > floor && is_local(text.buf[start - 1]) {
+    while start > floor && is(text.buf[start - 1], LOCAL) {
         start -= 1;
     }
     start = text.past_escape(start);
@@ -82,11 +106,7 @@ fn domain(text: &Text<'_>, start: usize) -> Option<usize> {
         return literal(text, start);
     }
     let mut end = start;
-    while end < text.end
-        && (text.buf[end].is_ascii_alphanumeric()
-            || matches!(text.buf[end], b'.' | b'-' | b'_')
-            || text.buf[end] >= 0x80)
-    {
+    while end < text.end && is(text.buf[end], DOMAIN) {
         // Two dots end the address, not the name.
         if text.buf[end] == b'.' && text.at(end + 1) == b'.' {
             break;
@@ -138,7 +158,7 @@ const fn ends_authority(byte: u8) -> bool {
 /// `//user:password@`: whatever stands between the slashes and the authority's last `@`.
 fn userinfo(text: &Text<'_>, at: usize, floor: usize) -> Option<AtSign> {
     let mut start = at;
-    while start > floor && !ends_authority(text.buf[start - 1]) {
+    while start > floor && !is(text.buf[start - 1], ENDS_AUTHORITY) {
         start -= 1;
     }
     // The slashes themselves may lie left of the floor, where an earlier search has been.
@@ -147,7 +167,7 @@ fn userinfo(text: &Text<'_>, at: usize, floor: usize) -> Option<AtSign> {
     }
     let mut last = at;
     let mut end = at + 1;
-    while end < text.end && !ends_authority(text.buf[end]) && text.buf[end] != b',' {
+    while end < text.end && !is(text.buf[end], ENDS_AUTHORITY) && text.buf[end] != b',' {
         if text.buf[end] == b'@' {
             last = end;
         }

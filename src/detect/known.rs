@@ -74,12 +74,28 @@ const ROLES: [&[u8]; 32] = [
     b"storage",
 ];
 
+/// Which pairs of neighbouring bytes stand in a text, whatever their case, thrown into 64 bits: a name can stand only where
+/// all of its pairs do. Worked out once for a text that is remembered, it spares looking at the text again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pairs(u64);
+
+impl Pairs {
+    pub fn of(text: &[u8]) -> Pairs {
+        let bit = |pair: &[u8]| {
+            let pair = u32::from(pair[0] | 0x20) << 8 | u32::from(pair[1] | 0x20);
+            1 << (pair.wrapping_mul(0x9E37_79B1) >> 26)
+        };
+        Pairs(text.windows(2).fold(0, |bits, pair| bits | bit(pair)))
+    }
+}
+
 /// The names known for the resource and record at hand. Its memory is reused: adding allocates only while it grows.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     bytes: Vec<u8>,
     names: Vec<Name>,
     fingerprints: Vec<Fingerprint>,
+    pairs: Vec<Pairs>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +128,7 @@ impl Known {
         }
         self.names.truncate(mark.0);
         self.fingerprints.truncate(mark.0);
+        self.pairs.truncate(mark.0);
     }
 
     /// Adds a host's name that a resource gives, and of a dotted one the first label where that is specific. What stands in
@@ -149,6 +166,7 @@ impl Known {
         self.bytes.extend_from_slice(name);
         self.names.push(Name { start, end: self.bytes.len() as u32 });
         self.fingerprints.push(Fingerprint::of(name));
+        self.pairs.push(Pairs::of(name));
         true
     }
 
@@ -160,9 +178,21 @@ impl Known {
     /// bytes that are neither letters nor digits. In no order, and a name's first label also where the whole name stands.
     #[inline]
     pub fn find_in(&self, buf: &[u8], start: usize, end: usize, spans: &mut Vec<Span>) {
-        if !self.names.is_empty() && fingerprint::any(buf, start, end, &self.fingerprints) {
+        if self.may_stand(buf, start, end) {
             self.verify(buf, start, end, spans);
         }
+    }
+
+    /// Whether one of the names may stand in `buf[start..end]`: never false where one does.
+    #[inline]
+    pub fn may_stand(&self, buf: &[u8], start: usize, end: usize) -> bool {
+        !self.names.is_empty() && fingerprint::any(buf, start, end, &self.fingerprints)
+    }
+
+    /// Whether one of the names may stand in a text of these pairs: never false where one does.
+    #[inline]
+    pub fn may_stand_among(&self, text: Pairs) -> bool {
+        self.pairs.iter().any(|name| name.0 & !text.0 == 0)
     }
 
     #[inline(never)]
@@ -278,6 +308,18 @@ mod tests {
         assert!(known.is_empty());
         assert!(known.add(b"b1"));
         assert!(known.add(b"_vhost"));
+    }
+
+    #[test]
+    fn a_text_has_the_pairs_of_every_name_in_it() {
+        let mut known = Known::default();
+        known.add(b"web-1.corp.example");
+        for text in ["WEB-1.Corp.Example", "on web-1 now", "(web-1)"] {
+            assert!(known.may_stand_among(Pairs::of(text.as_bytes())), "{text}");
+        }
+        for text in ["", "w", "web-2", "GET", "/api/v2/orders", "established"] {
+            assert!(!known.may_stand_among(Pairs::of(text.as_bytes())), "{text}");
+        }
     }
 
     #[test]

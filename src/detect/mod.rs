@@ -20,7 +20,7 @@ use std::ops::BitOr;
 
 use crate::scan::Best;
 pub use dictionary::{Dictionaries, DictionarySpec};
-pub use known::Known;
+pub use known::{Known, Pairs};
 pub use pattern::{PatternError, PatternScratch, PatternSpec, Patterns, Validator};
 
 use search::Job;
@@ -121,6 +121,8 @@ pub struct Found {
     patterns: PatternScratch,
     decoded: percent::Decoded,
     versions: Vec<ip::Address>,
+    /// Where the context may name something.
+    leads: Vec<u32>,
 }
 
 /// What a search saw on its way.
@@ -129,6 +131,8 @@ pub struct Found {
 pub struct Seen {
     /// A byte above 0x7f stands in the text: the caller must check that it is UTF-8.
     pub non_ascii: bool,
+    /// A `{` stands in the text.
+    pub brace: bool,
 }
 
 /// The recognisers, compiled: immutable, shared by all workers.
@@ -165,14 +169,16 @@ impl Detector {
         assert!(start <= end && end <= buf.len() && buf.len() <= u32::MAX as usize, "a text outside its buffer");
         let text = Text { buf, start, end, wanted: context.wanted, place: context.place };
         let first = found.spans.len();
-        let seen = self.scanner.run(Job { text, found });
+        let leads = context.wanted.has(Wanted::HOST) && context.place != Place::Name;
+        found.leads.clear();
+        let seen = self.scanner.run(Job { text, leads, found });
         let by_shape = found.spans.len();
         // A value that is one identifier through and through leaves nothing to name.
         let is_one =
             matches!(&found.spans[first..], [span] if span.start as usize == start && span.end as usize == end);
         if context.wanted.has(Wanted::HOST) && !is_one {
-            if context.place != Place::Name && context::may_name(buf, start, end) {
-                context::find_in(buf, start, end, context.wanted, &mut found.spans);
+            if context.place != Place::Name {
+                context::find_in(buf, start, end, context.wanted, &found.leads, &mut found.spans);
             }
             if let Some(known) = context.known {
                 known.find_in(buf, start, end, &mut found.spans);

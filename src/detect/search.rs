@@ -10,6 +10,8 @@ use crate::scan::{Masks, Scanner, Search, WINDOW};
 /// A text to search, and where to put what is found.
 pub struct Job<'a> {
     pub text: Text<'a>,
+    /// Whether to take down where the context may name something.
+    pub leads: bool,
     pub found: &'a mut Found,
 }
 
@@ -22,7 +24,10 @@ impl Search for Job<'_> {
         if end - start <= WINDOW {
             // Most texts are short: one look, and most often no more.
             let masks = scanner.masks(buf, start, end - start);
-            let seen = Seen { non_ascii: masks.high != 0 };
+            let seen = Seen { non_ascii: masks.high != 0, brace: masks.brace != 0 };
+            if self.leads {
+                note_leads(start, &masks, &mut self.found.leads);
+            }
             if triggers(&masks) != 0 {
                 let mut finder = Finder::new(self);
                 finder.window(start, &masks);
@@ -30,13 +35,16 @@ impl Search for Job<'_> {
             }
             return seen;
         }
+        let leads = self.leads;
         let mut finder = Finder::new(self);
         let mut high = 0;
+        let mut brace = 0;
         let mut at = start;
         while at < end {
             let len = (end - at).min(WINDOW);
             let mut masks = scanner.masks(buf, at, len);
             high |= masks.high;
+            brace |= masks.brace;
             let mut next = at + len;
             if next < end {
                 let breaks = !core(&masks);
@@ -45,8 +53,11 @@ impl Search for Job<'_> {
                     continue;
                 }
                 let last = 63 - breaks.leading_zeros();
-                masks = keep(&masks, !(!0 << last));
+                masks = keep(&masks, below(last + 1));
                 next = at + last as usize + 1;
+            }
+            if leads {
+                note_leads(at, &masks, &mut finder.found.leads);
             }
             if triggers(&masks) != 0 {
                 finder.window(at, &masks);
@@ -54,13 +65,14 @@ impl Search for Job<'_> {
             at = next;
         }
         finder.finish();
-        Seen { non_ascii: high != 0 }
+        Seen { non_ascii: high != 0, brace: brace != 0 }
     }
 }
 
 /// One search through one text.
 struct Finder<'a> {
     text: Text<'a>,
+    leads: bool,
     found: &'a mut Found,
     /// Spans before this index are of earlier searches.
     first: usize,
@@ -95,6 +107,18 @@ fn keep(masks: &Masks, bits: u64) -> Masks {
         at: masks.at & bits,
         percent: masks.percent & bits,
         high: masks.high & bits,
+        lead: masks.lead & bits,
+        brace: masks.brace & bits,
+    }
+}
+
+/// Takes down where the context may name something: at `<`, `=`, `\`, `]`, `@`, and at a colon that is no time's.
+#[inline(always)]
+fn note_leads(at: usize, masks: &Masks, leads: &mut Vec<u32>) {
+    let mut left = masks.lead | masks.at | masks.colon & !(masks.digit << 1 & masks.digit >> 1);
+    while left != 0 {
+        leads.push(at as u32 + left.trailing_zeros());
+        left &= left - 1;
     }
 }
 
@@ -115,8 +139,9 @@ fn run_around(mask: u64, i: u32) -> (u32, u32) {
 impl<'a> Finder<'a> {
     #[inline(always)]
     fn new(job: Job<'a>) -> Finder<'a> {
-        let first = job.found.spans.len();
-        Finder { floor: job.text.start, done: job.text.start, text: job.text, found: job.found, first, tangled: false }
+        let Job { text, leads, found } = job;
+        let first = found.spans.len();
+        Finder { text, leads, found, first, floor: text.start, done: text.start, tangled: false }
     }
 
     #[inline(always)]
@@ -325,7 +350,8 @@ impl<'a> Finder<'a> {
         true
     }
 
-    /// A stretch of core bytes longer than a window, from `at` on. Returns where it ends.
+    /// A stretch of core bytes longer than a window, from `at` on. Returns where it ends. Nothing in it leads to a name but
+    /// a colon or `@`.
     #[cold]
     #[inline(never)]
     fn long(&mut self, at: usize, high: &mut u64) -> usize {
@@ -336,6 +362,10 @@ impl<'a> Finder<'a> {
         let end = at + len;
         *high |= u64::from(!self.text.buf[at..end].is_ascii());
         let buf = self.text.buf;
+        if self.leads {
+            let marks = (at..end).filter(|i| matches!(buf[*i], b':' | b'@'));
+            self.found.leads.extend(marks.map(|i| i as u32));
+        }
         let hex_at = |i: usize| i < end && buf[i].is_ascii_hexdigit();
         if (at..end).any(|i| buf[i] == b'%' && hex_at(i + 1) && hex_at(i + 2)) && self.escaped(at, end) {
             return end;

@@ -83,7 +83,7 @@ fn by_shape(buf: &[u8], start: usize, end: usize, portable: bool) -> (Vec<Span>,
     use crate::scan::{Portable, Search};
     let mut found = Found::default();
     let text = Text { buf, start, end, wanted: Wanted::ALL, place: Place::Text };
-    let job = Job { text, found: &mut found };
+    let job = Job { text, leads: false, found: &mut found };
     let seen = if portable { job.run(Portable) } else { Best::new().run(job) };
     (found.spans, seen)
 }

@@ -7,7 +7,7 @@ use crate::wire::read::{self, Field};
 
 use super::identity::{self, Identity};
 use super::keys::{self, KeyText};
-use super::text::Outcome;
+use super::text::{Outcome, Recall};
 use super::walk::{Stop, Walk, malformed};
 
 /// A `KeyValue`, taken apart.
@@ -39,18 +39,32 @@ impl Walk<'_> {
         end: usize,
     ) -> Result<u32, Stop> {
         let Some((key_end, inner, text)) = usual_shape(self.buf, content, end) else {
-            return self.unusual_attribute(part, previous, start, prefix, content, end);
+            return match scalar_shape(self.buf, content, end) {
+                Some(key_end) => self.scalar_attribute(part, previous, start, prefix, content, key_end, end),
+                None => self.unusual_attribute(part, previous, start, prefix, content, end),
+            };
         };
-        let place = self.w.keys.place(self.signal, part, self.active);
+        let place = self.place(part);
         self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
         let key = self.key(place, part, previous, content + 2, key_end)?;
-        match self.w.keys.text_of(key, self.w.names) {
-            Some((KeyText::AsIs, _)) => {}
-            _ => return self.unusual_attribute(part, previous, start, prefix, content, end),
+        let known = self.w.keys.get(key);
+        if !known.is_as_is() {
+            return self.unusual_attribute(part, previous, start, prefix, content, end);
         }
-        let plan = self.w.keys.get(key).plan;
+        let ruling = known.ruling;
         let identity = identity::of_attribute(self.signal, part, content, end);
-        match self.text(text, end, plan, part, identity)? {
+        let outcome = match self.recall(text, end, ruling) {
+            Recall::Itself => return Ok(key),
+            Recall::Token(entry) => {
+                self.act_as_before(entry, text, end, identity);
+                let token = self.w.memo.token(entry).token;
+                self.w.edits.replace_value(self.buf, prefix, content, inner, end, token);
+                return Ok(key);
+            }
+            Recall::New(asked) => self.new_text(asked, text, end, ruling, part, identity)?,
+            Recall::Nothing => self.text(text, end, ruling.plan, part, identity)?,
+        };
+        match outcome {
             Outcome::Untouched => {}
             Outcome::Staged => self.w.edits.place_in_value(prefix, content, inner, text, end),
             Outcome::Removed => {
@@ -59,6 +73,29 @@ impl Walk<'_> {
             }
         }
         Ok(key)
+    }
+
+    /// An attribute with a number or truth value: nothing to do, unless its key decides it.
+    #[allow(clippy::too_many_arguments)] // a field's place, in one call
+    fn scalar_attribute(
+        &mut self,
+        part: Part,
+        previous: u32,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        key_end: usize,
+        end: usize,
+    ) -> Result<u32, Stop> {
+        let place = self.place(part);
+        self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
+        let key = self.key(place, part, previous, content + 2, key_end)?;
+        let known = self.w.keys.get(key);
+        let decided = known.ruling.plan.whole.is_some_and(|whole| whole.action > Action::Keep);
+        if known.is_as_is() && !decided {
+            return Ok(key);
+        }
+        self.unusual_attribute(part, previous, start, prefix, content, end)
     }
 
     /// An attribute of any shape.
@@ -73,14 +110,14 @@ impl Walk<'_> {
         end: usize,
     ) -> Result<u32, Stop> {
         let pair = take_apart(self.buf, content, end)?;
-        let place = self.w.keys.place(self.signal, part, self.active);
+        let place = self.place(part);
         self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
         let key = match pair.key.or(self.indexed_key(&pair)) {
             Some(field) => self.key(place, part, previous, field.value, field.end)?,
             None => self.key(place, part, previous, content, content)?,
         };
         let identity = identity::of_attribute(self.signal, part, content, end);
-        let under = Under { part, plan: self.w.keys.get(key).plan, identity };
+        let under = Under { part, plan: self.w.keys.get(key).ruling.plan, identity };
         let depth = self.w.path.len();
         if let Some(field) = pair.key.or(self.indexed_key(&pair)) {
             let (from, to) = (field.value, field.end);
@@ -101,9 +138,15 @@ impl Walk<'_> {
     #[inline]
     fn key(&mut self, place: keys::Place, part: Part, previous: u32, start: usize, end: usize) -> Result<u32, Stop> {
         match self.w.keys.find(place, previous, &self.buf[start..end]) {
-            Some(key) if self.w.keys.text_of(key, self.w.names).is_some() => Ok(key),
+            Some(key) if self.key_holds(key) => Ok(key),
             found => self.new_key(place, part, found, start, end),
         }
+    }
+
+    /// Whether what became of a key's text holds with the names that are known now.
+    #[inline]
+    fn key_holds(&mut self, key: u32) -> bool {
+        self.w.keys.holds(key, self.w.names, &self.w.known)
     }
 
     #[cold]
@@ -119,26 +162,33 @@ impl Walk<'_> {
         let path = std::str::from_utf8(&self.buf[start..end]).map_err(|_| malformed("invalid_utf8"))?;
         let searched = self.search_key(start, end, part)?;
         if let Some(key) = found {
-            self.w.keys.set_text(key, self.w.names, searched);
+            self.w.keys.set_text(key, searched);
             return Ok(key);
         }
         let plan = self.policy.plan(self.signal, part, Some(path), self.active);
-        Ok(self.w.keys.insert(place, path.as_bytes(), plan, self.w.names, searched))
+        let ruling = self.w.keys.ruling(self.signal, part, plan);
+        Ok(self.w.keys.insert(place, path.as_bytes(), ruling, searched))
     }
 
     /// The entry of a key inside a value's map: the path to it stands in `w.path`, its own text at `start..end`.
     fn nested_key(&mut self, under: Under, start: usize, end: usize) -> Result<u32, Stop> {
-        let place = self.w.keys.place(self.signal, under.part, self.active).nested();
+        let place = self.place(under.part).nested();
         self.w.learned.keys_elsewhere = true;
-        if let Some(key) = self.w.keys.find(place, u32::MAX, &self.w.path)
-            && self.w.keys.text_of(key, self.w.names).is_some()
+        let found = self.w.keys.find(place, u32::MAX, &self.w.path);
+        if let Some(key) = found
+            && self.key_holds(key)
         {
             return Ok(key);
         }
         let searched = self.search_key(start, end, under.part)?;
+        if let Some(key) = found {
+            self.w.keys.set_text(key, searched);
+            return Ok(key);
+        }
         let path = std::str::from_utf8(&self.w.path).map_err(|_| malformed("invalid_utf8"))?;
         let plan = self.policy.plan(self.signal, under.part, Some(path), self.active);
-        Ok(self.w.keys.insert(place, path.as_bytes(), plan, self.w.names, searched))
+        let ruling = self.w.keys.ruling(self.signal, under.part, plan);
+        Ok(self.w.keys.insert(place, path.as_bytes(), ruling, searched))
     }
 
     /// A pair whose key has been looked up.
@@ -376,7 +426,7 @@ impl Walk<'_> {
         }
         self.w.path.extend_from_slice(&self.buf[from..to]);
         let walked = self.nested_key(under, from, to).and_then(|key| {
-            let plan = self.policy.join(under.plan, self.w.keys.get(key).plan);
+            let plan = self.policy.join(under.plan, self.w.keys.get(key).ruling.plan);
             let under = Under { plan, ..under };
             self.pair(under, key, &pair, element.start, element.prefix, element.value, element.end)
         });
@@ -403,6 +453,25 @@ fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<(usize, usize, 
         && usize::from(header[1]) + 2 == rest
         && usize::from(header[3]) + 4 == rest;
     usual.then_some((content + key_end, content + key_end + 1, content + key_end + 4))
+}
+
+/// The other shape that many attributes have: one key, one number or truth value. Returns where the key ends.
+#[inline]
+fn scalar_shape(buf: &[u8], content: usize, end: usize) -> Option<usize> {
+    let pair = &buf[content..end];
+    if pair.len() < 6 || pair[0] != 0x0a || pair[1] >= 0x80 {
+        return None;
+    }
+    let key_end = 2 + usize::from(pair[1]);
+    let [0x12, len, tag, number @ ..] = pair.get(key_end..)? else { return None };
+    let whole = match tag {
+        // bool_value, int_value
+        0x10 | 0x18 => read::varint(number, 0, number.len()).is_ok_and(|(_, next)| next == number.len()),
+        // double_value
+        0x21 => number.len() == 8,
+        _ => false,
+    };
+    (whole && usize::from(*len) == 1 + number.len()).then_some(content + key_end)
 }
 
 /// A `KeyValue`'s fields: at most one of each, and of the right type. (Unknown ones are for the caller to delete.)

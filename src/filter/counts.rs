@@ -11,6 +11,9 @@ pub struct Counts {
     pub unknown_fields: Vec<(&'static str, u32, u64)>,
     /// Values that were redacted whole because a limit was hit (fail closed), by reason.
     pub fail_closed: Vec<(&'static str, u64)>,
+    /// How often rules acted or something failed closed, and the rule that acted last.
+    acts: u64,
+    last: RuleId,
 }
 
 /// So many different unknown fields are told apart; the others are counted under number 0.
@@ -19,6 +22,8 @@ const MAX_UNKNOWN: usize = 64;
 impl Counts {
     #[inline]
     pub(super) fn rule(&mut self, rule: RuleId) {
+        self.acts += 1;
+        self.last = rule;
         let index = usize::from(rule.0);
         match self.rules.get_mut(index) {
             Some(count) => *count += 1,
@@ -38,6 +43,7 @@ impl Counts {
     }
 
     pub(super) fn fail_closed(&mut self, reason: &'static str) {
+        self.acts += 1;
         match self.fail_closed.iter_mut().find(|known| known.0 == reason) {
             Some(known) => known.1 += 1,
             None => self.fail_closed.push((reason, 1)),
@@ -49,6 +55,17 @@ impl Counts {
         self.rules.clone_from(&other.rules);
         self.unknown_fields.clone_from(&other.unknown_fields);
         self.fail_closed.clone_from(&other.fail_closed);
+        (self.acts, self.last) = (other.acts, other.last);
+    }
+
+    /// How often anything acted.
+    pub(super) fn acts(&self) -> u64 {
+        self.acts
+    }
+
+    /// The rule that acted last.
+    pub(super) fn last(&self) -> RuleId {
+        self.last
     }
 
     /// The rules that acted.

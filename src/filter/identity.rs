@@ -37,6 +37,10 @@ impl Pairs {
         self.0.clear();
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn add(&mut self, identity: Identity) {
         if let Identity::Attribute { content, end } = identity {
             let pair = (content as u32, end as u32);

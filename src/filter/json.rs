@@ -5,7 +5,7 @@ use crate::otlp::Part;
 use crate::policy::{Action, Plan};
 
 use super::identity::Identity;
-use super::keys::KeyText;
+use super::keys::Searched;
 use super::text::{Outcome, place_of};
 use super::treat::Raw;
 use super::walk::{Stop, Walk};
@@ -37,6 +37,8 @@ impl Walk<'_> {
         self.w.json = scratch;
         let inside = inside.inspect_err(|_| self.w.edits.unstage())?;
         if let Some((from, to)) = covered {
+            // What its keys say depends on more than the text.
+            self.w.turned_out.memorable = false;
             plain.retain(|span| span.end as usize <= from || span.start as usize >= to);
         }
         std::mem::swap(&mut self.w.found.spans, &mut plain);
@@ -57,7 +59,7 @@ impl Walk<'_> {
         let before = self.w.edits.staged();
         let outcome = match leaf.kind {
             embedded::Kind::Key => {
-                let plan = self.w.keys.plan(self.policy, self.signal, Part::AttributeKeys, self.active);
+                let plan = self.ruling(Part::AttributeKeys).plan;
                 self.search_leaf(leaf, plan, Part::AttributeKeys, identity, Wanted::ALL)?
             }
             kind => {
@@ -152,14 +154,15 @@ impl Walk<'_> {
 
     /// What the policy says of a key inside JSON. The path to it is not at hand there: the key alone is asked for.
     fn json_plan(&mut self, part: Part, key: &[u8]) -> Plan {
-        let place = self.w.keys.place(self.signal, part, self.active).in_json();
+        let place = self.place(part).in_json();
         if let Some(found) = self.w.keys.find(place, u32::MAX, key) {
-            return self.w.keys.get(found).plan;
+            return self.w.keys.get(found).ruling.plan;
         }
         let plan = self.policy.plan(self.signal, part, Some(&String::from_utf8_lossy(key)), self.active);
         // The key's text is searched as it comes along, not here.
-        let found = self.w.keys.insert(place, key, plan, u32::MAX, (KeyText::AsIs, Box::new([])));
-        self.w.keys.get(found).plan
+        let ruling = self.w.keys.ruling(self.signal, part, plan);
+        self.w.keys.insert(place, key, ruling, Searched::elsewhere());
+        plan
     }
 }
 

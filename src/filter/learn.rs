@@ -11,6 +11,8 @@ pub(super) struct Learned {
     listening: bool,
     bytes: Vec<u8>,
     ends: Vec<u32>,
+    /// The record is looked at a second time.
+    pub again: bool,
     /// Keys stand elsewhere in the record than among its own attributes: in maps, span events, links.
     pub keys_elsewhere: bool,
 }
@@ -79,7 +81,9 @@ impl Walk<'_> {
         }
         self.w.edits.roll_back(mark);
         self.w.counts.copy_from(&self.w.counts_before);
+        self.w.learned.again = true;
         let walked = self.fields(message, content, end);
+        self.w.learned.again = false;
         self.w.known.forget(known);
         self.w.names = names;
         walked

@@ -7,6 +7,7 @@ use crate::wire::read;
 
 use super::Worker;
 use super::attribute::{attributes_field, take_apart};
+use super::keys::Searched;
 use super::profiles::Profiles;
 use super::walk::{Stop, Walk};
 
@@ -48,16 +49,16 @@ impl Walk<'_> {
     /// Takes down the names of hosts, nodes and pods that the resources of an envelope give.
     pub(super) fn learn_names(&mut self, content: usize, end: usize) {
         let (buf, signal, active) = (self.buf, self.signal, self.active);
+        let place = self.place(Part::ResourceAttributes).looked_ahead();
         let attributes: Vec<_> = Told::of_field(self, content, end, 1, schema::RESOURCE.id).attributes().collect();
         for (key, content, end) in attributes {
-            let place = self.w.keys.place(signal, Part::ResourceAttributes, active).looked_ahead();
             let names_host = match self.w.keys.find(place, u32::MAX, key) {
-                Some(found) => self.w.keys.get(found).plan.names_host,
+                Some(found) => self.w.keys.get(found).ruling.plan.names_host,
                 None => {
                     let path = String::from_utf8_lossy(key);
                     let plan = self.policy.plan(signal, Part::ResourceAttributes, Some(&path), active);
-                    let searched = (super::keys::KeyText::AsIs, Box::default());
-                    self.w.keys.insert(place, key, plan, u32::MAX, searched);
+                    let ruling = self.w.keys.ruling(signal, Part::ResourceAttributes, plan);
+                    self.w.keys.insert(place, key, ruling, Searched::elsewhere());
                     plan.names_host
                 }
             };
@@ -71,6 +72,9 @@ impl Walk<'_> {
         }
     }
 }
+
+/// So many resources' sets of names have a number; a gateway sees more of them, but not all at once.
+const MAX_SETS: usize = 1_024;
 
 impl Worker {
     pub(super) fn forget_names(&mut self) {
@@ -87,18 +91,23 @@ impl Worker {
         self.names_drawn
     }
 
-    /// Gives the set of names just learnt (and left in `scratch`) a number: that of the set before if it is the same.
+    /// Gives the set of names just learnt (and left in `scratch`) a number: the same one each time it comes.
     pub(super) fn name_names(&mut self) {
         if self.scratch.is_empty() {
             self.names = 0;
             return;
         }
-        if self.scratch != self.names_before {
-            self.names_serial = self.new_names();
-            self.names_before.clear();
-            self.names_before.extend_from_slice(&self.scratch);
-        }
-        self.names = self.names_serial;
+        self.names = match self.names_numbered.get(&*self.scratch) {
+            Some(number) => *number,
+            None => {
+                if self.names_numbered.len() >= MAX_SETS {
+                    self.names_numbered.clear();
+                }
+                let number = self.new_names();
+                self.names_numbered.insert(self.scratch.as_slice().into(), number);
+                number
+            }
+        };
         self.scratch.clear();
     }
 }

@@ -21,6 +21,7 @@ mod json;
 mod keys;
 mod learn;
 mod lookahead;
+mod memo;
 mod overlap;
 mod profiles;
 mod shape;
@@ -31,6 +32,7 @@ mod treat;
 mod walk;
 mod whole;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -60,6 +62,7 @@ pub struct Worker {
     edits: Edits,
     keys: keys::Keys,
     cache: Cache,
+    memo: memo::Memo,
     found: Found,
     decided: Vec<overlap::Decided>,
     json: embedded::Scratch,
@@ -67,15 +70,16 @@ pub struct Worker {
     known: Known,
     /// Tells sets of known names apart; 0 is the empty one.
     names: u32,
-    /// The number of the set in `names_before`, and the last one that was given out.
-    names_serial: u32,
+    /// The last number that was given out, and the sets that have one.
     names_drawn: u32,
-    names_before: Vec<u8>,
+    names_numbered: HashMap<Box<[u8]>, u32>,
     scratch: Vec<u8>,
     path: Vec<u8>,
     identity: identity::Pairs,
     /// Names that the record at hand gave away.
     learned: learn::Learned,
+    /// What the text at hand turned out to be, so that it can be remembered or not.
+    turned_out: text::TurnedOut,
     counts: Counts,
     /// As they stood before the record at hand.
     counts_before: Counts,
@@ -186,8 +190,9 @@ impl Worker {
     fn begin(&mut self, engine: &Engine) {
         if self.engine != engine.serial {
             self.engine = engine.serial;
-            self.keys.clear();
+            self.keys.forget();
             self.cache.clear();
+            self.memo.clear();
         }
         self.edits.clear();
         self.identity.clear();

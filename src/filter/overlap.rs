@@ -24,16 +24,16 @@ pub(super) fn resolve(
     out: &mut Vec<Decided>,
 ) -> bool {
     out.clear();
-    let treated = spans.iter().filter_map(|span| {
-        let treatment = plan.treatment(span.entity)?;
-        (action(treatment) != Action::Keep && span.start < span.end).then_some(Decided {
-            span: *span,
-            treatment,
-            rest: false,
-        })
-    });
-    out.extend(treated);
-    if out.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start) {
+    let (mut apart, mut free) = (true, 0);
+    for span in spans {
+        let Some(treatment) = plan.treatment(span.entity) else { continue };
+        if action(treatment) != Action::Keep && span.start < span.end {
+            apart &= free <= span.start;
+            free = span.end;
+            out.push(Decided { span: *span, treatment, rest: false });
+        }
+    }
+    if apart {
         return false;
     }
     if out.len() > MAX_OVERLAPPING {

@@ -5,7 +5,8 @@ use crate::otlp::Part;
 use crate::policy::{Action, Plan, RuleId, TextPlan};
 
 use super::identity::{self, Identity};
-use super::keys::{KeyText, Searched};
+use super::keys::{KeyText, Ruling, Searched};
+use super::memo::{self, Became, Token};
 use super::overlap;
 use super::treat::{Piece, Raw};
 use super::walk::{Stop, Walk, malformed};
@@ -31,6 +32,27 @@ impl Outcome {
     }
 }
 
+/// What there is to say of a text besides its outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TurnedOut {
+    /// The outcome depends on nothing but the text and its plan, and may be kept.
+    pub memorable: bool,
+    /// A host's name was replaced.
+    pub host: bool,
+}
+
+/// What is remembered of a text.
+pub(super) enum Recall {
+    /// It stays as it is.
+    Itself,
+    /// The token in that entry of the memo replaces it.
+    Token(usize),
+    /// Nothing: what becomes of it can be entered.
+    New(memo::Asked),
+    /// Nothing that can be relied on here.
+    Nothing,
+}
+
 /// How a part's texts are to be read.
 pub(super) fn place_of(part: Part) -> Place {
     match part {
@@ -41,6 +63,96 @@ pub(super) fn place_of(part: Part) -> Place {
 }
 
 impl Walk<'_> {
+    /// A string field's content, from memory where a text like it was seen before.
+    #[inline]
+    pub fn short_text(
+        &mut self,
+        start: usize,
+        end: usize,
+        ruling: Ruling,
+        part: Part,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        match self.recall(start, end, ruling) {
+            Recall::Itself => Ok(Outcome::Untouched),
+            Recall::Token(entry) => {
+                self.act_as_before(entry, start, end, identity);
+                let token = self.w.memo.token(entry).token;
+                self.w.edits.stage(start, end, |out| out.extend_from_slice(token));
+                Ok(Outcome::Staged)
+            }
+            Recall::New(asked) => self.new_text(asked, start, end, ruling, part, identity),
+            Recall::Nothing => self.text(start, end, ruling.plan, part, identity),
+        }
+    }
+
+    /// What is remembered of a text.
+    #[inline]
+    pub fn recall(&mut self, start: usize, end: usize, ruling: Ruling) -> Recall {
+        let number = match ruling.number {
+            // With names that the record itself gave away, nothing seen before counts.
+            Some(number) if end - start <= memo::MAX_TEXT && !self.w.learned.again => number,
+            _ => return Recall::Nothing,
+        };
+        let (asked, entry) = self.w.memo.find(number, &self.buf[start..end]);
+        match entry {
+            None => Recall::New(asked),
+            Some(entry) if self.w.known.may_stand_among(self.w.memo.pairs(entry)) => Recall::Nothing,
+            Some(entry) if self.w.memo.is_replaced(entry) => Recall::Token(entry),
+            Some(_) => Recall::Itself,
+        }
+    }
+
+    /// Does all that replacing a remembered text does besides.
+    #[inline]
+    pub fn act_as_before(&mut self, entry: usize, start: usize, end: usize, identity: Identity) {
+        let w = &mut *self.w;
+        let Token { rule, host, merges, .. } = w.memo.token(entry);
+        w.counts.rule(rule);
+        if host {
+            w.learned.note(&self.buf[start..end]);
+        }
+        if merges {
+            w.identity.add(identity);
+        }
+    }
+
+    /// A text not seen before, or not lately.
+    #[inline(never)]
+    pub fn new_text(
+        &mut self,
+        asked: memo::Asked,
+        start: usize,
+        end: usize,
+        ruling: Ruling,
+        part: Part,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        let (acts, identities) = (self.w.counts.acts(), self.w.identity.len());
+        self.w.turned_out = TurnedOut { memorable: true, host: false };
+        let outcome = self.text(start, end, ruling.plan, part, identity)?;
+        let w = &mut *self.w;
+        let acted = w.counts.acts() - acts;
+        let became = match outcome {
+            Outcome::Untouched if acted == 0 => Became::Itself,
+            Outcome::Staged if acted == 1 => match w.edits.only_staged(start, end) {
+                Some(token) => {
+                    let merges = w.identity.len() != identities;
+                    Became::Token(Token { token, rule: w.counts.last(), host: w.turned_out.host, merges })
+                }
+                None => return Ok(outcome),
+            },
+            _ => return Ok(outcome),
+        };
+        if let Some(number) = ruling.number
+            && w.turned_out.memorable
+            && !w.known.may_stand(self.buf, start, end)
+        {
+            w.memo.insert(asked, number, &self.buf[start..end], became);
+        }
+        Ok(outcome)
+    }
+
     /// A string field's content.
     #[inline]
     pub fn text(
@@ -98,7 +210,7 @@ impl Walk<'_> {
         if seen.non_ascii && must_be_utf8 && std::str::from_utf8(&self.buf[start..end]).is_err() {
             return Err(malformed("invalid_utf8"));
         }
-        if place != Place::Name && may_hold_json(&self.buf[start..end]) {
+        if place != Place::Name && may_hold_json(&self.buf[start..end], seen.brace) {
             return self.search_json(start, end, plan, part, identity);
         }
         if self.w.found.spans.is_empty() {
@@ -153,7 +265,7 @@ impl Walk<'_> {
 
     /// What becomes of a key's own text; `part` is where its value stands.
     pub fn search_key(&mut self, start: usize, end: usize, part: Part) -> Result<Searched, Stop> {
-        let plan = self.w.keys.plan(self.policy, self.signal, Part::AttributeKeys, self.active);
+        let Ruling { plan, .. } = self.ruling(Part::AttributeKeys);
         let counts = std::mem::take(&mut self.w.counts);
         let outcome = self.text(start, end, plan, Part::AttributeKeys, identity::of_key(self.signal, part));
         let found = std::mem::replace(&mut self.w.counts, counts);
@@ -170,7 +282,8 @@ impl Walk<'_> {
             Err(Stop::Drop(rule)) => KeyText::Drops(rule),
             Err(refusal) => return Err(refusal),
         };
-        Ok((text, hits))
+        let plain = !self.w.known.may_stand(self.buf, start, end);
+        Ok(Searched { text, hits, names: self.w.names, plain })
     }
 }
 
@@ -178,6 +291,6 @@ impl Walk<'_> {
 const MIN_JSON: usize = 7;
 
 #[inline]
-fn may_hold_json(text: &[u8]) -> bool {
-    text.len() >= MIN_JSON && (text[0] == b'[' || memchr::memchr(b'{', text).is_some())
+fn may_hold_json(text: &[u8], brace: bool) -> bool {
+    text.len() >= MIN_JSON && (brace || text[0] == b'[')
 }

@@ -81,11 +81,16 @@ impl Walk<'_> {
             }
             _ => self.treat_text(piece.text, piece, treatment, id),
         };
-        if staged && piece.entity == Entity::Host {
-            self.w.learned.note(piece.text);
-        }
         if !staged {
             return Ok(Outcome::Untouched);
+        }
+        match piece.entity {
+            Entity::Host => {
+                self.w.learned.note(piece.text);
+                self.w.turned_out.host = true;
+            }
+            Entity::Credential => self.w.turned_out.memorable = false,
+            _ => {}
         }
         self.w.counts.rule(treatment.rule);
         if identity != Identity::None {

@@ -9,6 +9,7 @@ use crate::wire::read::{self, Field};
 
 use super::attribute::attributes_field;
 use super::identity::{self, Identity};
+use super::keys::{self, Ruling};
 use super::profiles::Profiles;
 use super::text::Outcome;
 use super::{Engine, Refusal, Worker};
@@ -141,6 +142,8 @@ pub(super) struct Walk<'a> {
     pub resource: Active,
     pub scope: Active,
     pub active: Active,
+    /// The place of the signal's part 0 under the conditions that held when it was asked for.
+    base: (keys::Place, Active),
     pub depth: u32,
     pub records: u64,
     pub dropped: u64,
@@ -150,6 +153,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub fn new(engine: &'a Engine, w: &'a mut Worker, signal: Signal, buf: &'a [u8]) -> Walk<'a> {
         let policy = engine.policy();
+        let base = (w.keys.place(signal, Active::default()), Active::default());
         Walk {
             buf,
             engine,
@@ -160,11 +164,31 @@ impl<'a> Walk<'a> {
             resource: Active::default(),
             scope: Active::default(),
             active: Active::default(),
+            base,
             depth: 0,
             records: 0,
             dropped: 0,
             profiles: Profiles::default(),
         }
+    }
+
+    /// Where a part stands under the conditions that hold.
+    #[inline]
+    pub fn place(&mut self, part: Part) -> keys::Place {
+        if self.base.1 != self.active {
+            self.base = (self.w.keys.place(self.signal, self.active), self.active);
+        }
+        self.base.0.of(part)
+    }
+
+    /// What the policy says of a text that stands under no key.
+    #[inline]
+    pub fn ruling(&mut self, part: Part) -> Ruling {
+        let place = self.place(part);
+        self.w.keys.ruling_of(place).unwrap_or_else(|| {
+            let plan = self.policy.plan(self.signal, part, None, self.active);
+            self.w.keys.rule(place, self.signal, part, plan)
+        })
     }
 
     /// The whole request.
@@ -187,7 +211,7 @@ impl<'a> Walk<'a> {
 
     /// The text that is all of the buffer.
     pub fn lone_text(&mut self, part: Part) -> Option<Vec<u8>> {
-        let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+        let Ruling { plan, .. } = self.ruling(part);
         match self.text(0, self.buf.len(), plan, part, Identity::None) {
             Ok(Outcome::Staged) => {
                 let mut out = Vec::new();
@@ -379,7 +403,7 @@ impl<'a> Walk<'a> {
             Role::Dictionary => self.inside(prefix, content, end, |walk| walk.dictionary(content, end)),
             Role::Value => {
                 let part = if parent == schema::LOG_RECORD.id { Part::Body } else { Part::RecordAttributes };
-                let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+                let Ruling { plan, .. } = self.ruling(part);
                 self.body(part, plan, start, prefix, content, end)
             }
             Role::Plain => unreachable!("handled by the caller"),
@@ -470,9 +494,9 @@ impl<'a> Walk<'a> {
         if content == end {
             return Ok(());
         }
-        let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+        let ruling = self.ruling(part);
         let identity = identity::of_text(self.signal, part);
-        match self.text(content, end, plan, part, identity)? {
+        match self.short_text(content, end, ruling, part, identity)? {
             Outcome::Untouched => {}
             Outcome::Staged => self.place_in_frame(prefix, content, end),
             Outcome::Removed => self.w.edits.delete(start, end),
@@ -492,7 +516,7 @@ impl<'a> Walk<'a> {
         if content == end {
             return Ok(());
         }
-        let plan = self.w.keys.plan(self.policy, self.signal, part, self.active);
+        let Ruling { plan, .. } = self.ruling(part);
         if part == Part::OriginalPayload && !kept_whole(plan) {
             self.w.edits.delete(start, end);
             self.w.counts.fail_closed("original_payload");
@@ -519,7 +543,7 @@ impl<'a> Walk<'a> {
         if !id.iter().all(|byte| (0x20..0x7f).contains(byte)) {
             return Ok(());
         }
-        let plan = self.w.keys.plan(self.policy, self.signal, Part::Ids, self.active);
+        let Ruling { plan, .. } = self.ruling(Part::Ids);
         match self.bytes(content, end, plan, Part::Ids, Identity::None)? {
             Outcome::Untouched => {}
             Outcome::Staged | Outcome::Removed => {

@@ -63,7 +63,7 @@ impl Tls {
 }
 
 /// A rule, by its index in the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u16);
 
 /// A [`Treatment`], by its index in the policy.

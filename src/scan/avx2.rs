@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Masks, Scanner, Search, WINDOW};
+use super::{LEAD, LEAD_BITS, Masks, Scanner, Search, WINDOW};
 
 /// Proof that this machine has AVX2, BMI1, BMI2, LZCNT and POPCNT. Nothing but [`Avx2::new`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +151,11 @@ unsafe fn half(bytes: __m256i) -> Masks {
             at: mask(_mm256_slli_epi16::<2>(class)),
             percent: mask(_mm256_slli_epi16::<1>(class)),
             high: mask(bytes),
+            lead: mask(_mm256_cmpeq_epi8(
+                _mm256_and_si256(bytes, _mm256_set1_epi8(LEAD_BITS as i8)),
+                _mm256_set1_epi8(LEAD as i8),
+            )),
+            brace: mask(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'{' as i8))),
         }
     }
 }
@@ -181,6 +186,8 @@ impl Masks {
             at: f(self.at, other.at),
             percent: f(self.percent, other.percent),
             high: f(self.high, other.high),
+            lead: f(self.lead, other.lead),
+            brace: f(self.brace, other.brace),
         }
     }
 

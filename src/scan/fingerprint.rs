@@ -48,14 +48,52 @@ fn commonness(b: u8) -> u8 {
 /// bytes behind `end`.
 #[inline]
 pub fn any(buf: &[u8], start: usize, end: usize, names: &[Fingerprint]) -> bool {
-    // SAFETY: SSE2 is part of x86-64.
     #[cfg(target_arch = "x86_64")]
-    return unsafe { sse2(buf, start, end, names) };
+    return if is_x86_feature_detected!("avx2") {
+        // SAFETY: AVX2 is there, as has just been asked.
+        unsafe { avx2(buf, start, end, names) }
+    } else {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { sse2(buf, start, end, names) }
+    };
     #[cfg(not(target_arch = "x86_64"))]
     portable(buf, start, end, names)
 }
 
-/// Sixteen bytes at a time. As SSE2 is part of x86-64, this inlines into any caller and needs no dispatch.
+/// Thirty-two bytes at a time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2(buf: &[u8], start: usize, end: usize, names: &[Fingerprint]) -> bool {
+    use std::arch::x86_64::{
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_testz_si256,
+    };
+    let reach = names.iter().map(|name| name.reach()).max().unwrap_or(0);
+    let bits = _mm256_set1_epi8(0x20);
+    let mut at = start;
+    while at < end {
+        if at + reach + 32 > buf.len() {
+            return portable(buf, at, end, names);
+        }
+        let mut hits = _mm256_setzero_si256();
+        for name in names {
+            let matches = |offset: u8, byte: u8| {
+                // SAFETY: at + offset + 32 <= at + reach + 32 <= buf.len(), checked above; the load may be unaligned.
+                let bytes = unsafe { _mm256_loadu_si256(buf.as_ptr().add(at + usize::from(offset)).cast::<__m256i>()) };
+                _mm256_cmpeq_epi8(_mm256_or_si256(bytes, bits), _mm256_set1_epi8(byte as i8))
+            };
+            let both = _mm256_and_si256(matches(name.first_at, name.first), matches(name.second_at, name.second));
+            hits = _mm256_or_si256(hits, both);
+        }
+        if _mm256_testz_si256(hits, hits) == 0 {
+            return true;
+        }
+        at += 32;
+    }
+    false
+}
+
+/// Sixteen bytes at a time.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "sse2")]
@@ -111,6 +149,9 @@ mod tests {
                     let buf = [vec![b'.'; before], text.as_bytes().to_vec(), vec![b'.'; after]].concat();
                     assert!(any(&buf, 0, before + text.len(), &names), "{text} behind {before}, {after} follow");
                     assert!(portable(&buf, 0, before + text.len(), &names[name..=name]));
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: SSE2 is part of x86-64.
+                    assert!(unsafe { sse2(&buf, 0, before + text.len(), &names) });
                 }
             }
         }

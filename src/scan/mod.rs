@@ -7,7 +7,6 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 pub mod fingerprint;
-pub mod hints;
 mod portable;
 
 pub use portable::Portable;
@@ -35,7 +34,15 @@ pub struct Masks {
     pub percent: u64,
     /// Bytes above 0x7f.
     pub high: u64,
+    /// `<`, `=`, `\` and `]`, behind which a name may stand; and `|`, `}`, 0x1c and 0x1d, which share their bits.
+    pub lead: u64,
+    /// `{`
+    pub brace: u64,
 }
+
+/// The bits by which [`Masks::lead`] is told, and what they are.
+const LEAD_BITS: u8 = 0x9e;
+const LEAD: u8 = 0x1c;
 
 /// One way to classify bytes.
 pub trait Scanner: Copy {

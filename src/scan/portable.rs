@@ -1,6 +1,6 @@
 //! The scanner without vectors: eight bytes at a time in a register, for machines without AVX2.
 
-use super::{Masks, Scanner, WINDOW};
+use super::{LEAD, LEAD_BITS, Masks, Scanner, WINDOW};
 
 /// Classifies bytes on any machine.
 #[derive(Clone, Copy)]
@@ -24,6 +24,8 @@ impl Scanner for Portable {
             masks.at |= part.at << shift;
             masks.percent |= part.percent << shift;
             masks.high |= part.high << shift;
+            masks.lead |= part.lead << shift;
+            masks.brace |= part.brace << shift;
         }
         masks
     }
@@ -51,6 +53,8 @@ fn classify(bytes: u64) -> Masks {
         at: gather(is(b'@')),
         percent: gather(is(b'%')),
         high: gather(high),
+        lead: gather(between(ascii & (ONES * u64::from(LEAD_BITS)), LEAD, LEAD) & !high),
+        brace: gather(is(b'{')),
     }
 }
 

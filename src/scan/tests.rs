@@ -26,6 +26,8 @@ fn defined(buf: &[u8], at: usize, len: usize) -> Masks {
         at: of(|b| b == b'@'),
         percent: of(|b| b == b'%'),
         high: of(|b| b >= 0x80),
+        lead: of(|b| matches!(b, b'<' | b'=' | b'\\' | b']' | b'|' | b'}' | 0x1c | 0x1d)),
+        brace: of(|b| b == b'{'),
     }
 }
 

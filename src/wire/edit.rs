@@ -130,6 +130,16 @@ impl Edits {
         self.staged.len()
     }
 
+    /// The replacement of all of `start..end`, if it is the only one that is staged.
+    pub fn only_staged(&self, start: usize, end: usize) -> Option<&[u8]> {
+        match self.staged[..] {
+            [one] if (one.start, one.end) == (start as u32, end as u32) => {
+                Some(&self.bytes[one.at as usize..][..one.len as usize])
+            }
+            _ => None,
+        }
+    }
+
     /// Forgets what was staged.
     pub fn unstage(&mut self) {
         self.staged.clear();
@@ -200,6 +210,34 @@ impl Edits {
         self.bytes.extend_from_slice(header.as_slice());
         self.push(Entry { start: inner as u32, end: text as u32, at, len: header.len() as u32 });
         self.entries.append(&mut self.staged);
+    }
+
+    /// Replaces the text with which an attribute ends (see [`Edits::place_in_value`]) as a whole, in one edit from the
+    /// attribute's length on: its key is written out again, which costs less than an edit of its own for each length.
+    #[inline]
+    pub fn replace_value(
+        &mut self,
+        input: &[u8],
+        prefix: usize,
+        content: usize,
+        inner: usize,
+        end: usize,
+        with: &[u8],
+    ) {
+        self.touch();
+        let header = self.value_header(with.len() as u64);
+        let key = &input[content..inner];
+        let len = key.len() + header.len() + with.len();
+        let length = Varint::at_least(len as u64, content - prefix);
+        let at = self.bytes.len();
+        self.bytes.reserve(length.len + len);
+        self.bytes.extend_from_slice(length.as_slice());
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(header.as_slice());
+        self.bytes.extend_from_slice(with);
+        let entry = Entry { start: prefix as u32, end: end as u32, at: at as u32, len: (self.bytes.len() - at) as u32 };
+        *self.grown() += entry.growth();
+        self.push(entry);
     }
 
     /// A state to [`roll back`](Edits::roll_back) to, as long as the frames that are open now stay open.
@@ -343,6 +381,10 @@ impl Varint {
     #[inline]
     pub fn at_least(mut value: u64, width: usize) -> Varint {
         let mut bytes = [0; 10];
+        if value < 0x80 && width <= 1 {
+            bytes[0] = value as u8;
+            return Varint { bytes, len: 1 };
+        }
         let mut len = 0;
         loop {
             let more = value > 0x7f || len + 1 < width;
@@ -484,6 +526,10 @@ mod tests {
             fast.stage(text_at, end, |out| out.extend_from_slice(&replacement));
             fast.place_in_value(1, 2, text_at - 3, text_at, end);
             assert_eq!(written(&mut slow, &input), written(&mut fast, &input), "{text} {token}");
+
+            let mut whole = Edits::default();
+            whole.replace_value(&input, 1, 2, text_at - 3, end, &replacement);
+            assert_eq!(written(&mut slow, &input), written(&mut whole, &input), "{text} {token}");
         }
     }
 

@@ -58,10 +58,16 @@ enum Stamp {
     Loose,
 }
 
-/// Whether a text may begin with a header: with a month, a digit or a priority.
+/// Whether a text may begin with a header: with a month, a date or a priority.
 #[inline]
 pub fn may_begin(text: &[u8]) -> bool {
-    text.len() > 16 && (text[0] == b'<' || text[0].is_ascii_digit() || text[0].is_ascii_uppercase())
+    text.len() > 16
+        && match text[0] {
+            b'<' => text[1].is_ascii_digit(),
+            b'0'..=b'9' => matches!(text[4], b'-' | b'/'),
+            b'A'..=b'Z' => text[3] == b' ',
+            _ => false,
+        }
 }
 
 /// The range of the header's host within `text`.

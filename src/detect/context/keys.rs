@@ -7,9 +7,6 @@ pub enum KeyClass {
     Host,
     /// What may be a host's name or a word: `server`, `client`, `node`.
     MaybeHost,
-    Ip,
-    Email,
-    User,
 }
 
 /// Keys longer than this name no one thing.
@@ -17,11 +14,7 @@ const MAX_KEY: usize = 64;
 
 /// What `key` names, judged by the whole of it, then by its last segment (`agent.hostname`), then by its last words.
 pub fn names(key: &[u8]) -> Option<KeyClass> {
-    // The last letters of all that is looked up; most keys end here.
-    if !matches!(
-        key.last()?.to_ascii_lowercase(),
-        b'e' | b't' | b'r' | b'n' | b'p' | b's' | b'l' | b'd' | b'y' | b'1'..=b'9'
-    ) {
+    if !may_end(key, true) {
         return None;
     }
     let mut folded = [0; MAX_KEY];
@@ -48,59 +41,151 @@ fn fold<'a>(key: &[u8], folded: &'a mut [u8; MAX_KEY]) -> Option<&'a [u8]> {
     Some(&folded[..length])
 }
 
+/// Keys of hosts, folded.
+const HOSTS: [&[u8]; 56] = [
+    b"host",
+    b"hostname",
+    b"hostnames",
+    b"computer",
+    b"computername",
+    b"machinename",
+    b"devicename",
+    b"devname",
+    b"dvchost",
+    b"dvc",
+    b"shost",
+    b"dhost",
+    b"srchost",
+    b"dsthost",
+    b"srcname",
+    b"dstname",
+    b"srchostname",
+    b"dsthostname",
+    b"sourcehost",
+    b"destinationhost",
+    b"desthost",
+    b"targethost",
+    b"remotehost",
+    b"rhost",
+    b"clienthost",
+    b"peerhost",
+    b"serverhost",
+    b"loghost",
+    b"syslogserver",
+    b"reportinghost",
+    b"orighost",
+    b"workstation",
+    b"workstationname",
+    b"sourceworkstation",
+    b"netbiosname",
+    b"netbios",
+    b"fqdn",
+    b"hostidentifier",
+    b"hostid",
+    b"vmname",
+    b"endpointname",
+    b"userhost",
+    b"fromhost",
+    b"tohost",
+    b"dvcname",
+    b"targetservername",
+    b"sensorname",
+    b"agentcomputername",
+    b"logonworkstation",
+    b"targetcomputer",
+    b"sourcecomputer",
+    b"clientcomputer",
+    b"origincomputer",
+    b"nodehost",
+    b"vhost",
+    b"virtualhost",
+];
+
+/// Keys of hosts, or of words.
+const MAYBE_HOSTS: [&[u8]; 21] = [
+    b"server",
+    b"servername",
+    b"client",
+    b"clientname",
+    b"node",
+    b"nodename",
+    b"machine",
+    b"peer",
+    b"peername",
+    b"device",
+    b"observername",
+    b"agentname",
+    b"beatname",
+    b"instance",
+    b"appliance",
+    b"gateway",
+    b"pod",
+    b"podname",
+    b"destination",
+    b"source",
+    b"target",
+];
+
+/// With these words the key of a host may end.
+const ENDS: [&[u8]; 7] =
+    [b"hostname", b"hostnames", b"computername", b"machinename", b"devicename", b"workstationname", b"nodename"];
+
+/// Whether what ends here may be a key that is known, `prose` of several words: by its last three letters, a bit for each
+/// triple that there is. True too often, never too seldom.
+#[inline]
+pub fn may_end(text: &[u8], prose: bool) -> bool {
+    const TRIPLES: [u64; 512] = triples();
+    let Some(last) = text.last_chunk::<3>() else { return false };
+    if !last[2].is_ascii_alphabetic() {
+        return false;
+    }
+    // A key may be written with something between its letters; no key is shorter than three.
+    let joins = |b: u8| b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':') || prose && b == b' ';
+    if joins(last[0]) || joins(last[1]) {
+        return true;
+    }
+    if !last[0].is_ascii_alphabetic() || !last[1].is_ascii_alphabetic() {
+        return false;
+    }
+    let triple = triple(*last);
+    TRIPLES[triple / 64] >> (triple % 64) & 1 != 0
+}
+
+/// Three letters of any case as a number below 2^15.
+const fn triple(letters: [u8; 3]) -> usize {
+    (letters[0] as usize & 31) << 10 | (letters[1] as usize & 31) << 5 | letters[2] as usize & 31
+}
+
+const fn triples() -> [u64; 512] {
+    let mut bits = [0; 512];
+    let lists: [&[&[u8]]; 3] = [&HOSTS, &MAYBE_HOSTS, &ENDS];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut index = 0;
+        while index < lists[list].len() {
+            let key = lists[list][index];
+            let n = key.len();
+            let triple = triple([key[n - 3], key[n - 2], key[n - 1]]);
+            bits[triple / 64] |= 1 << (triple % 64);
+            index += 1;
+        }
+        list += 1;
+    }
+    bits
+}
+
 fn exact(key: &[u8]) -> Option<KeyClass> {
-    Some(match key {
-        b"host" | b"hostname" | b"hostnames" | b"computer" | b"computername" | b"machinename" | b"devicename"
-        | b"devname" | b"dvchost" | b"dvc" | b"shost" | b"dhost" | b"srchost" | b"dsthost" | b"srcname"
-        | b"dstname" | b"srchostname" | b"dsthostname" | b"sourcehost" | b"destinationhost" | b"desthost"
-        | b"targethost" | b"remotehost" | b"rhost" | b"clienthost" | b"peerhost" | b"serverhost" | b"loghost"
-        | b"syslogserver" | b"reportinghost" | b"orighost" | b"workstation" | b"workstationname"
-        | b"sourceworkstation" | b"netbiosname" | b"netbios" | b"fqdn" | b"hostidentifier" | b"hostid" | b"vmname"
-        | b"endpointname" | b"userhost" | b"fromhost" | b"tohost" | b"dvcname" | b"targetservername"
-        | b"sensorname" | b"agentcomputername" | b"logonworkstation" | b"targetcomputer" | b"sourcecomputer"
-        | b"clientcomputer" | b"origincomputer" | b"nodehost" | b"vhost" | b"virtualhost" => KeyClass::Host,
-        b"server" | b"servername" | b"client" | b"clientname" | b"node" | b"nodename" | b"machine" | b"peer"
-        | b"peername" | b"device" | b"observername" | b"agentname" | b"beatname" | b"instance" | b"appliance"
-        | b"gateway" | b"pod" | b"podname" | b"destination" | b"source" | b"target" => KeyClass::MaybeHost,
-        b"ip"
-        | b"ips"
-        | b"ipaddress"
-        | b"ipaddr"
-        | b"address"
-        | b"addr"
-        | b"src"
-        | b"dst"
-        | b"clientaddress"
-        | b"sourceaddress"
-        | b"destinationaddress"
-        | b"destaddress"
-        | b"remoteaddress"
-        | b"localaddress"
-        | b"peeraddress"
-        | b"callingstationid" => KeyClass::Ip,
-        b"email" | b"emails" | b"mail" | b"emailaddress" | b"mailfrom" | b"mailto" | b"rcpt" => KeyClass::Email,
-        b"user" | b"username" | b"accountname" | b"login" | b"loginname" | b"account" | b"suser" | b"duser"
-        | b"ruser" | b"srcuser" | b"dstuser" | b"usr" | b"uname" => KeyClass::User,
-        _ => return None,
-    })
+    if HOSTS.contains(&key) {
+        Some(KeyClass::Host)
+    } else if MAYBE_HOSTS.contains(&key) {
+        Some(KeyClass::MaybeHost)
+    } else {
+        None
+    }
 }
 
 fn by_last_words(key: &[u8]) -> Option<KeyClass> {
-    const ENDS: [(&[u8], KeyClass); 12] = [
-        (b"hostname", KeyClass::Host),
-        (b"hostnames", KeyClass::Host),
-        (b"computername", KeyClass::Host),
-        (b"machinename", KeyClass::Host),
-        (b"devicename", KeyClass::Host),
-        (b"workstationname", KeyClass::Host),
-        (b"nodename", KeyClass::Host),
-        (b"ipaddress", KeyClass::Ip),
-        (b"ipaddr", KeyClass::Ip),
-        (b"email", KeyClass::Email),
-        (b"emailaddress", KeyClass::Email),
-        (b"username", KeyClass::User),
-    ];
-    ENDS.iter().find(|(end, _)| key.ends_with(end)).map(|&(_, class)| class)
+    ENDS.iter().any(|end| key.ends_with(end)).then_some(KeyClass::Host)
 }
 
 #[cfg(test)]
@@ -125,9 +210,9 @@ mod tests {
             assert_eq!(names(key.as_bytes()), Some(KeyClass::Host), "{key}");
         }
         assert_eq!(names(b"server"), Some(KeyClass::MaybeHost));
-        assert_eq!(names(b"TargetUserName"), Some(KeyClass::User));
-        assert_eq!(names(b"user.email"), Some(KeyClass::Email));
-        assert_eq!(names(b"source_ip_address"), Some(KeyClass::Ip));
+        for key in HOSTS.iter().chain(&MAYBE_HOSTS).chain(&ENDS) {
+            assert!(names(key).is_some() && names(&key.to_ascii_uppercase()).is_some());
+        }
     }
 
     #[test]

@@ -9,18 +9,23 @@ mod windows;
 
 use super::known::{is_placeholder, is_word};
 use super::{Entity, Span, Wanted, Writing, host};
-use crate::scan::hints;
-pub use keys::{KeyClass, names};
+use keys::{KeyClass, names};
 
-/// Whether [`find_in`] may find anything: a cheap test for every text.
-#[inline]
-pub fn may_name(buf: &[u8], start: usize, end: usize) -> bool {
-    end - start >= 6 && (hints::any(buf, start, end) || header::may_begin(&buf[start..end]))
-}
+/// A text's first brackets: HAProxy's lines have what they say of servers behind one of them.
+const BRACKETS: usize = 4;
 
 /// Appends the spans of hosts and users that the context gives away in `buf[start..end]`; in no order, and also such as
-/// other recognisers find by their shape.
-pub fn find_in(buf: &[u8], start: usize, end: usize, wanted: Wanted, spans: &mut Vec<Span>) {
+/// other recognisers find by their shape. `leads` are the offsets of all `=`, `<`, `\`, `]` and `@` in the text, and of its
+/// colons but those between digits; other bytes there do no harm.
+#[inline]
+pub fn find_in(buf: &[u8], start: usize, end: usize, wanted: Wanted, leads: &[u32], spans: &mut Vec<Span>) {
+    if !leads.is_empty() || header::may_begin(&buf[start..end]) {
+        judge(buf, start, end, wanted, leads, spans);
+    }
+}
+
+#[inline(never)]
+fn judge(buf: &[u8], start: usize, end: usize, wanted: Wanted, leads: &[u32], spans: &mut Vec<Span>) {
     let text = &buf[start..end];
     let mut sink = Sink { spans, offset: start, text, wanted };
     if header::may_begin(text)
@@ -28,20 +33,21 @@ pub fn find_in(buf: &[u8], start: usize, end: usize, wanted: Wanted, spans: &mut
     {
         sink.host(start, end);
     }
-    for at in memchr::memchr_iter(b']', text).take(4) {
-        balanced_server(text, at, &mut sink);
-    }
-    for at in memchr::memchr3_iter(b'=', b':', b'\\', text) {
+    let mut brackets = 0;
+    for at in leads.iter().map(|at| *at as usize - start) {
         match text[at] {
-            b'\\' => windows::backslash(text, at, &mut sink),
             b'=' => equals(text, at, &mut sink),
-            _ => colon(text, at, &mut sink),
-        }
-    }
-    for at in memchr::memchr2_iter(b'<', b'@', text) {
-        match text[at] {
+            b':' => colon(text, at, &mut sink),
+            b'\\' => windows::backslash(text, at, &mut sink),
             b'<' => element(text, at, &mut sink),
-            _ => at_sign(text, at, &mut sink),
+            b'@' => at_sign(text, at, &mut sink),
+            b']' => {
+                brackets += 1;
+                if brackets <= BRACKETS {
+                    balanced_server(text, at, &mut sink);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -86,7 +92,8 @@ fn equals(text: &[u8], at: usize, sink: &mut Sink<'_>) {
 
 /// `"computer_name": "DC-2"`, `Computer: DC-2`, `Workstation Name:\t\tDC-2`, `inside:DC-2/443`.
 fn colon(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    if at == 0 || text.get(at + 1) == Some(&b':') {
+    // `::` is no separator, nor is that of a URL.
+    if at == 0 || matches!(text.get(at + 1), Some(b':' | b'/')) {
         return;
     }
     if firewall_address(text, at, sink) {
@@ -121,7 +128,7 @@ fn key_before(text: &[u8], at: usize, prose: bool) -> Option<KeyClass> {
             end -= 1;
         }
     }
-    if end == 0 || !text[end - 1].is_ascii_alphanumeric() {
+    if !keys::may_end(&text[..end], prose) {
         return None;
     }
     let floor = end.saturating_sub(LONGEST);
@@ -155,9 +162,6 @@ fn past_escape(text: &[u8], start: usize, end: usize) -> usize {
 
 /// Reports the value that begins behind a separator, if it has a host's shape.
 fn value_behind(text: &[u8], from: usize, class: KeyClass, separator: Separator, sink: &mut Sink<'_>) {
-    if !matches!(class, KeyClass::Host | KeyClass::MaybeHost) {
-        return;
-    }
     let (start, quoted) = skip_lead(text, from);
     let end = host_end(text, start);
     let name = &text[start..end];
@@ -265,6 +269,9 @@ fn element(text: &[u8], at: usize, sink: &mut Sink<'_>) {
 /// `src inside:DC-2/443`, as firewalls write who talks to whom. Whether there was one.
 fn firewall_address(text: &[u8], at: usize, sink: &mut Sink<'_>) -> bool {
     const LEADS: [&[u8]; 8] = [b"src", b"dst", b"to", b"from", b"for", b"faddr", b"gaddr", b"laddr"];
+    if !text.get(at + 1).is_some_and(|b| is_host_byte(*b)) {
+        return false;
+    }
     let end = host_end(text, at + 1);
     if text.get(end) != Some(&b'/') || end == at + 1 {
         return false;
