@@ -12,8 +12,8 @@ pub mod filter;
 pub mod health;
 pub mod keys;
 pub mod run;
-pub mod test;
 mod systemd;
+pub mod test;
 
 use std::io;
 use std::process::ExitCode;
