@@ -11,6 +11,7 @@ mod failure;
 pub mod filter;
 pub mod health;
 pub mod keys;
+pub mod reload;
 pub mod run;
 mod systemd;
 pub mod test;
@@ -51,6 +52,7 @@ enum Command {
     Check(check::Args),
     Test(test::Args),
     Canary(canary::Args),
+    Reload(reload::Args),
     Keys(keys::Args),
     /// Ask a running sidecar whether it is ready
     Health(health::Args),
@@ -94,6 +96,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Canary(args) => canary::run(args),
+        Command::Reload(args) => reload::run(args),
         Command::Keys(args) => keys::run(args),
         Command::Health(args) => health::run(args),
         Command::Completions { shell } => {

@@ -1,14 +1,8 @@
 //! `privet canary`, with and without a sidecar in between.
 
-use std::net::TcpListener;
 use std::process::Stdio;
 
-use crate::{privet, run};
-
-/// An address that nobody has for now.
-fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().to_string()
-}
+use crate::{free, privet, run};
 
 #[test]
 fn canaries_pass_a_sidecar_scrubbed() {

@@ -3,6 +3,7 @@
 mod canary;
 mod demo;
 mod filter;
+mod reload;
 mod test;
 
 use std::io::Write;
@@ -37,6 +38,11 @@ fn privet(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// An address that nobody has for now.
+fn free() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().to_string()
 }
 
 /// Runs it to its end with that on standard input.
