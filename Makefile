@@ -36,6 +36,10 @@ test-chart: ## The Helm chart without a cluster: lint, goldens, schema, Pod Secu
 test-packages: ## The unit, the .deb and the .rpm: what is in them, installed, run, upgraded, removed
 	tests/packages/run
 
+.PHONY: test-kubernetes
+test-kubernetes: ## Every mode of the chart in the cluster that KUBECONFIG names, with a real SDK and a real collector
+	tests/kubernetes/run
+
 # ── Quality ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: recall

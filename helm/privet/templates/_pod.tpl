@@ -90,20 +90,29 @@ volumeMounts:
 restartPolicy: Always
 {{- end }}
 
-{{/* Does nothing but read the policy: where it is bad, the pod says so and what ran before goes on. */}}
-{{- define "privet.policyCheck" -}}
-name: policy
-image: {{ include "privet.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
-args: [check, /etc/privet/policy/{{ .Values.policy.key }}]
-resources:
-  requests: {cpu: 10m, memory: 32Mi}
-  limits: {memory: 128Mi}
-terminationMessagePolicy: FallbackToLogsOnError
-securityContext:
-  {{- include "privet.securityContext" . | nindent 2 }}
-volumeMounts:
-  - {name: privet-policy, mountPath: /etc/privet/policy, readOnly: true}
+{{/* Containers that do nothing but read a policy, one for each destination that has its own: where it is bad, the pod says
+     so and what ran before goes on. */}}
+{{- define "privet.policyChecks" -}}
+{{- range $index, $it := prepend .Values.moreDestinations (dict "name" "main" "policy" (list .Values.policy.key)) }}
+{{- with $it.policy }}
+- name: {{ eq $index 0 | ternary "policy" (printf "policy-%s" $it.name) }}
+  image: {{ include "privet.image" $ | quote }}
+  imagePullPolicy: {{ $.Values.image.pullPolicy }}
+  args:
+    - check
+    {{- range . }}
+    - /etc/privet/policy/{{ . }}
+    {{- end }}
+  resources:
+    requests: {cpu: 10m, memory: 32Mi}
+    limits: {memory: 128Mi}
+  terminationMessagePolicy: FallbackToLogsOnError
+  securityContext:
+    {{- include "privet.securityContext" $ | nindent 4 }}
+  volumeMounts:
+    - {name: privet-policy, mountPath: /etc/privet/policy, readOnly: true}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The pod of a workload. */}}
@@ -134,7 +143,7 @@ spec:
   priorityClassName: {{ . }}
   {{- end }}
   initContainers:
-    - {{- include "privet.policyCheck" . | nindent 6 }}
+    {{- include "privet.policyChecks" . | trim | nindent 4 }}
   containers:
     - {{- include "privet.container" . | nindent 6 }}
       {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
