@@ -6,5 +6,5 @@ mod part;
 pub mod schema;
 mod signal;
 
-pub use part::{Part, PartSet};
+pub use part::{Level, Part, PartSet};
 pub use signal::Signal;

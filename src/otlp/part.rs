@@ -48,6 +48,28 @@ pub enum Part {
     DestinationMessage,
 }
 
+/// What a request is nested in, from without to within; each has attributes of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    Resource,
+    Scope,
+    /// A log record, a span, a data point, a profile.
+    Record,
+}
+
+impl Level {
+    pub const ALL: [Level; 3] = [Level::Resource, Level::Scope, Level::Record];
+
+    /// The word for it in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Level::Resource => "resource",
+            Level::Scope => "scope",
+            Level::Record => "record",
+        }
+    }
+}
+
 impl Part {
     pub const ALL: [Part; 27] = [
         Part::ResourceAttributes,
@@ -110,6 +132,42 @@ impl Part {
             Part::Ids => "ids",
             Part::DestinationMessage => "destination.message",
         }
+    }
+
+    /// What a part stands in at the innermost. None for a profile's strings, which all resources share, and for a
+    /// destination's answer.
+    pub const fn level(self) -> Option<Level> {
+        Some(match self {
+            Part::ResourceAttributes | Part::SchemaUrl | Part::EntityRefs => Level::Resource,
+            Part::ScopeAttributes
+            | Part::ScopeName
+            | Part::ScopeVersion
+            | Part::MetricName
+            | Part::MetricDescription
+            | Part::MetricUnit
+            | Part::MetricMetadata => Level::Scope,
+            Part::RecordAttributes
+            | Part::EventAttributes
+            | Part::LinkAttributes
+            | Part::PointAttributes
+            | Part::ExemplarAttributes
+            | Part::AttributeKeys
+            | Part::Body
+            | Part::SeverityText
+            | Part::EventName
+            | Part::SpanName
+            | Part::SpanEventName
+            | Part::TraceState
+            | Part::StatusMessage
+            | Part::OriginalPayload
+            | Part::Ids => Level::Record,
+            Part::StringTable | Part::DestinationMessage => return None,
+        })
+    }
+
+    /// Whether a condition on that level can be decided for the part.
+    pub fn is_within(self, level: Level) -> bool {
+        self.level().is_some_and(|own| own >= level)
     }
 
     /// Whether values in this part stand under attribute keys.

@@ -4,11 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use crate::otlp::{Part, PartSet};
+use crate::otlp::Part;
 
 use super::compile::BUILTIN_KINDS;
 use super::compiled::Action;
-use super::condition::Level;
 use super::diagnostic::{Code, Diagnostic, did_you_mean};
 use super::glob::fold;
 use super::permitted;
@@ -75,95 +74,16 @@ fn names_host_on_hosts(rule: &Rule, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The parts at which a condition on this level can be decided.
-pub const fn reach(level: Level) -> &'static [Part] {
-    use Part::*;
-    match level {
-        Level::Record => &[
-            RecordAttributes,
-            EventAttributes,
-            LinkAttributes,
-            PointAttributes,
-            ExemplarAttributes,
-            AttributeKeys,
-            Body,
-            SeverityText,
-            EventName,
-            SpanName,
-            SpanEventName,
-            TraceState,
-            StatusMessage,
-            OriginalPayload,
-            Ids,
-        ],
-        Level::Scope => &[
-            ScopeAttributes,
-            RecordAttributes,
-            EventAttributes,
-            LinkAttributes,
-            PointAttributes,
-            ExemplarAttributes,
-            MetricMetadata,
-            AttributeKeys,
-            Body,
-            SeverityText,
-            EventName,
-            SpanName,
-            SpanEventName,
-            TraceState,
-            StatusMessage,
-            MetricName,
-            MetricDescription,
-            MetricUnit,
-            ScopeName,
-            ScopeVersion,
-            OriginalPayload,
-            Ids,
-        ],
-        // A profile's strings are shared by all resources, and a destination's answer is below none.
-        Level::Resource => &[
-            ResourceAttributes,
-            ScopeAttributes,
-            RecordAttributes,
-            EventAttributes,
-            LinkAttributes,
-            PointAttributes,
-            ExemplarAttributes,
-            MetricMetadata,
-            AttributeKeys,
-            Body,
-            SeverityText,
-            EventName,
-            SpanName,
-            SpanEventName,
-            TraceState,
-            StatusMessage,
-            MetricName,
-            MetricDescription,
-            MetricUnit,
-            ScopeName,
-            ScopeVersion,
-            SchemaUrl,
-            EntityRefs,
-            OriginalPayload,
-            Ids,
-        ],
-    }
-}
-
 fn conditions_in_reach(rule: &Rule, found: &mut Vec<Diagnostic>) {
     let Some(parts) = &rule.parts else { return };
     for clause in &rule.when {
-        let reach: PartSet = reach(clause.value.level).iter().copied().collect();
-        let beyond: Vec<&str> = Part::ALL
-            .into_iter()
-            .filter(|part| parts.value.contains(*part) && !reach.contains(*part))
-            .map(Part::name)
-            .collect();
+        let level = clause.value.level;
+        let (within, beyond): (Vec<Part>, Vec<Part>) =
+            Part::ALL.into_iter().filter(|part| parts.value.contains(*part)).partition(|part| part.is_within(level));
         // `attributes` names parts of all levels: it means those that the condition can reach.
-        if !beyond.is_empty() && !Part::ALL.iter().any(|part| parts.value.contains(*part) && reach.contains(*part)) {
-            let message =
-                format!("a condition on the {} cannot be decided for {}", clause.value.level.name(), beyond.join(", "));
+        if within.is_empty() && !beyond.is_empty() {
+            let beyond: Vec<&str> = beyond.into_iter().map(Part::name).collect();
+            let message = format!("a condition on the {} cannot be decided for {}", level.name(), beyond.join(", "));
             found.push(
                 Diagnostic::error(Code::ConditionOutOfReach, clause.file, clause.at.clone(), message)
                     .label("decided further inside than the parts of this rule")

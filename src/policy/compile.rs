@@ -10,7 +10,6 @@ use crate::detect::{Detector, Entity, Wanted};
 use crate::otlp::{Part, PartSet, Signal};
 use crate::pseudonym::{KindId, Recipe};
 
-use super::check::reach;
 use super::compiled::{Action, RuleId, TextPlan, TextPlanId, Treatment, TreatmentId};
 use super::condition::Clause;
 use super::decide::{Acting, ExceptionInfo, KeyMatch, Policy, RuleInfo, ValueException, WholeIds};
@@ -283,7 +282,7 @@ impl Compiler<'_> {
         Part::ALL
             .into_iter()
             .filter(|part| named.contains(*part))
-            .filter(|part| rule.when.iter().all(|clause| reach(clause.value.level).contains(part)))
+            .filter(|part| rule.when.iter().all(|clause| part.is_within(clause.value.level)))
             .collect()
     }
 

@@ -10,28 +10,7 @@
 //! different values a test holds if it holds for one of them.
 
 use super::glob::Glob;
-
-/// Whose attributes a condition looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Level {
-    Resource,
-    Scope,
-    /// A log record, a span, a data point, a profile.
-    Record,
-}
-
-impl Level {
-    pub const ALL: [Level; 3] = [Level::Resource, Level::Scope, Level::Record];
-
-    /// The word for it in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Level::Resource => "resource",
-            Level::Scope => "scope",
-            Level::Record => "record",
-        }
-    }
-}
+pub use crate::otlp::Level;
 
 /// An attribute's value, as a condition sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
