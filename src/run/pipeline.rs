@@ -16,6 +16,9 @@ use crate::otlp::{Part, Signal};
 use crate::receive::{Export, Held};
 use crate::send::Sender;
 
+/// What a delivery that waits costs beside its bytes, about: so many small ones are not free.
+const LATE_OVERHEAD: usize = 4 << 10;
+
 /// A worker's memory and its ways to the destinations.
 pub struct Pipeline {
     inner: Arc<Inner>,
@@ -48,7 +51,7 @@ impl Pipeline {
     fn send_along(&self, destination: usize, loaded: &Arc<Loaded>, signal: Signal, request: Bytes, deadline: Instant) {
         let at = &self.inner.state.destinations[destination];
         let mut held = Held::none(&at.late);
-        if let Err(status) = held.grow(request.len()) {
+        if let Err(status) = held.grow(request.len() + LATE_OVERHEAD) {
             at.metrics.gave_up();
             return at.said(status.code, "too much is waiting for it");
         }
