@@ -1,5 +1,6 @@
 //! `privet check`: is this policy right, and what is wrong with it.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -7,7 +8,8 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::{Exit, Failure};
-use crate::policy::{Code, Diagnostics, Policy};
+use crate::policy::diagnostic::line_and_column;
+use crate::policy::{Code, Diagnostics, Policy, Severity};
 
 /// Check policy files as `privet run` would, and run the examples beside their rules
 ///
@@ -15,7 +17,8 @@ use crate::policy::{Code, Diagnostics, Policy};
 /// place and a stable code.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Ends with 0 if the policy is right, 65 if it is wrong, an example fails or an exception has expired, 66 if a file is
+Warnings (rules that can never act, costly patterns, exceptions that end soon, missing examples) do not change how it
+ends. It ends with 0 if the policy is right, 65 if it is wrong, an example fails or an exception has expired, 66 if a file is
 not there.
 
 Example:
@@ -33,6 +36,8 @@ enum Format {
     #[default]
     Text,
     Json,
+    /// For code hosts that show it in a pull request (SARIF 2.1.0)
+    Sarif,
 }
 
 /// Checks, and says what it found: a summary on standard output, what is wrong on standard error; JSON on standard output.
@@ -42,6 +47,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Ok(policy) => {
             let mut found = policy.warnings().clone();
             found.items.extend(policy.check_examples().items);
+            found.items.extend(policy.lints().items);
             (Some(policy), found)
         }
         Err(found) => (None, found),
@@ -58,6 +64,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             });
             writeln!(io::stdout().lock(), "{report:#}")?;
         }
+        Format::Sarif => writeln!(io::stdout().lock(), "{:#}", sarif(&found))?,
     }
     if passes(&found) {
         return Ok(());
@@ -72,6 +79,57 @@ fn passes(found: &Diagnostics) -> bool {
     !found.has_errors() && !found.items.iter().any(|item| item.code == Code::ExpiredException)
 }
 
+/// What was found, as static analysis tools tell each other.
+fn sarif(found: &Diagnostics) -> serde_json::Value {
+    let codes: BTreeSet<Code> = found.items.iter().map(|item| item.code).collect();
+    let rules: Vec<_> = codes
+        .iter()
+        .map(|code| {
+            let (title, text) = code.explanation();
+            json!({"id": code.id(), "shortDescription": {"text": title}, "help": {"text": text, "markdown": text}})
+        })
+        .collect();
+    let results: Vec<_> = found
+        .items
+        .iter()
+        .map(|item| {
+            let level = match item.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            let help = item.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+            let mut result = json!({
+                "ruleId": item.code.id(),
+                "level": level,
+                "message": {"text": format!("{}{help}", item.message)},
+            });
+            if let Some(source) = found.sources.get(item.file) {
+                let (line, column) = line_and_column(&source.text, item.at.start);
+                let (end_line, end_column) = line_and_column(&source.text, item.at.end);
+                result["locations"] = json!([{"physicalLocation": {
+                    "artifactLocation": {"uri": source.name},
+                    "region": {
+                        "startLine": line,
+                        "startColumn": column,
+                        "endLine": end_line,
+                        "endColumn": end_column,
+                    },
+                }}]);
+            }
+            result
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "privet", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    })
+}
+
 fn say(policy: Option<&Policy>, found: &Diagnostics) -> io::Result<()> {
     let mut errors = io::stderr().lock();
     write!(errors, "{}", found.render(errors.is_terminal()))?;
@@ -81,6 +139,11 @@ fn say(policy: Option<&Policy>, found: &Diagnostics) -> io::Result<()> {
             let name = if name.is_empty() { "the policy" } else { name };
             writeln!(io::stdout().lock(), "{name} is right: {rules} rules, sha256 {digest}")
         }
-        _ => writeln!(errors, "{} problem{}", found.items.len(), if found.items.len() == 1 { "" } else { "s" }),
+        _ => writeln!(
+            errors,
+            "{} problem{}; `privet help CODE` explains each",
+            found.items.len(),
+            if found.items.len() == 1 { "" } else { "s" }
+        ),
     }
 }

@@ -6,13 +6,21 @@
 
 pub mod canary;
 pub mod check;
+mod corpus;
 pub mod demo;
+pub mod diff;
+pub mod explain;
 mod failure;
 pub mod filter;
 pub mod health;
+pub mod help;
+pub mod init;
 pub mod keys;
 pub mod reload;
 pub mod run;
+pub mod scan;
+pub mod schema;
+pub mod subject;
 mod systemd;
 pub mod test;
 
@@ -37,7 +45,7 @@ Exit codes (sysexits.h):
 /// Privet stands beside a monitoring agent, takes its logs, metrics, traces and profiles over OTLP, replaces addresses,
 /// host names and e-mail addresses with keyed tokens, drops what must stay, and forwards the rest byte for byte.
 #[derive(Parser)]
-#[command(name = "privet", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "privet", version, after_help = EXIT_CODES, arg_required_else_help = true, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -53,7 +61,15 @@ enum Command {
     Test(test::Args),
     Canary(canary::Args),
     Reload(reload::Args),
+    Explain(explain::Args),
+    Diff(diff::Args),
+    Scan(scan::Args),
+    Init(init::Args),
+    Schema(schema::Args),
     Keys(keys::Args),
+    Token(subject::TokenArgs),
+    Match(subject::MatchArgs),
+    Reveal(subject::RevealArgs),
     /// Ask a running sidecar whether it is ready
     Health(health::Args),
     /// Print the completion script of a shell
@@ -62,6 +78,7 @@ enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    Help(help::Args),
 }
 
 /// Parses the process's arguments, runs the command, says on standard error why it failed.
@@ -97,7 +114,16 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Test(args) => test::run(args),
         Command::Canary(args) => canary::run(args),
         Command::Reload(args) => reload::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Scan(args) => scan::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Help(args) => help::run(args),
         Command::Keys(args) => keys::run(args),
+        Command::Token(args) => subject::token(args),
+        Command::Match(args) => subject::match_(args),
+        Command::Reveal(args) => subject::reveal(args),
         Command::Health(args) => health::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

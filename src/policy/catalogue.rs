@@ -1,7 +1,8 @@
 //! What the values of OpenTelemetry's semantic-convention keys are: the yardstick of the base policy, which must decide
 //! every identifying key by itself and leave the safe ones alone.
 
-/// Key, tab, class; sorted by key.
+/// Key, tab, class; sorted by key. The keys are those of the conventions' crate, which a test compares; the classes are given
+/// by hand.
 const TABLE: &str = include_str!("catalogue.tsv");
 
 /// What stands under a key.
@@ -89,6 +90,42 @@ mod tests {
         assert_eq!(keys().count(), lines);
         assert!(keys().map(|(key, _)| key).is_sorted());
         assert!(lines > 900);
+    }
+
+    /// The keys that the crate of the conventions publishes, out of its source: constants cannot be listed otherwise.
+    fn published() -> std::collections::BTreeSet<String> {
+        let cargo = std::process::Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--offline", "--manifest-path"])
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .output()
+            .expect("cargo runs");
+        let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).expect("cargo writes JSON");
+        let packages = metadata["packages"].as_array().expect("packages");
+        let package = packages.iter().find(|package| package["name"] == "opentelemetry-semantic-conventions");
+        let manifest = package.expect("it is among the dev-dependencies")["manifest_path"].as_str().expect("a path");
+        let source = std::path::Path::new(manifest).with_file_name("src").join("attribute.rs");
+        let source = std::fs::read_to_string(source).expect("the source is there");
+        let constant = regex::Regex::new(r#"(?m)^pub const [A-Z0-9_]+: &str\s*=\s*"([^"]+)";"#).expect("an expression");
+        constant.captures_iter(&source).map(|found| found[1].to_owned()).collect()
+    }
+
+    /// With `PRIVET_CATALOGUE=write` the table is written anew: keys that are new stand there without a class, for somebody
+    /// to give them one, and other tests fail until that is done.
+    #[test]
+    fn the_catalogue_has_every_key_of_the_conventions() {
+        let published = published();
+        assert!(published.len() > 900);
+        let known: std::collections::BTreeMap<&str, &str> =
+            TABLE.lines().filter_map(|line| line.split_once('\t')).collect();
+        if std::env::var("PRIVET_CATALOGUE").is_ok_and(|what| what == "write") {
+            let head = TABLE.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n"));
+            let class = |key: &String| known.get(key.as_str()).copied().unwrap_or("?").to_owned();
+            let rows = published.iter().map(|key| format!("{key}\t{}\n", class(key)));
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/policy/catalogue.tsv");
+            std::fs::write(path, head.chain(rows).collect::<String>()).expect("the table can be written");
+        }
+        let listed: std::collections::BTreeSet<String> = known.keys().map(|key| (*key).to_owned()).collect();
+        assert_eq!(published, listed);
     }
 
     #[test]

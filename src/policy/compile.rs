@@ -102,6 +102,7 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
         let message = format!("this pattern cannot be searched for: {}", wrong.message);
         vec![Diagnostic::error(Code::BadRegex, at.0, at.1, message)]
     })?;
+    let costs = patterns.cost_notes().iter().map(|note| (owners[note.spec], note.message)).collect();
     let detector = Detector::new(patterns, Dictionaries::build(&dictionaries));
 
     let text_plans = Pool::new(MAX_TEXT_PLANS);
@@ -133,6 +134,8 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
         tls: documents.iter().filter_map(|document| document.tls).max(),
         detector,
         warnings: Default::default(),
+        lints: Vec::new(),
+        costs,
         files: Vec::new(),
     })
 }

@@ -12,7 +12,7 @@ use crate::pseudonym::Value;
 use super::compile::{merge_text, stricter};
 use super::compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Tls, Treatment, TreatmentId, Whole};
 use super::condition::{Attributes, Clause, Level};
-use super::diagnostic::Diagnostics;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::glob::{Glob, fold, tails};
 use super::keep::Kept;
 use super::permitted::Permitted;
@@ -49,6 +49,9 @@ pub struct Policy {
     pub(super) tls: Option<Tls>,
     pub(super) detector: Detector,
     pub(super) warnings: Diagnostics,
+    pub(super) lints: Vec<Diagnostic>,
+    /// Rules whose patterns cost more than others, and why.
+    pub(super) costs: Vec<(RuleId, &'static str)>,
     pub(super) files: Vec<PathBuf>,
 }
 
@@ -166,6 +169,11 @@ impl Policy {
     /// Every file that [`load`](Self::load) read: those that were named, those that they extend, and their lists.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// What is allowed, and worth a look by whoever edits the files: see [`privet check`](crate::cli::check).
+    pub fn lints(&self) -> Diagnostics {
+        Diagnostics { sources: self.warnings.sources.clone(), items: self.lints.clone() }
     }
 
     /// The day after which an exception must stop working: compile the policy again then.

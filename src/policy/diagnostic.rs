@@ -42,10 +42,14 @@ pub enum Code {
     BadName,
     DictionaryWrong,
     BadTest,
+    NeverActs,
+    CostlyPattern,
+    ExpiringException,
+    NoExamples,
 }
 
 impl Code {
-    pub const ALL: [Code; 33] = [
+    pub const ALL: [Code; 37] = [
         Code::NotYaml,
         Code::UnknownKey,
         Code::WrongType,
@@ -79,13 +83,34 @@ impl Code {
         Code::BadName,
         Code::DictionaryWrong,
         Code::BadTest,
+        Code::NeverActs,
+        Code::CostlyPattern,
+        Code::ExpiringException,
+        Code::NoExamples,
     ];
 
     /// `P0001` and so on; a code never changes its meaning.
     pub fn id(self) -> String {
         format!("P{:04}", self as u16 + 1)
     }
+
+    /// The code of that id, in any letter case.
+    pub fn from_id(id: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.id().eq_ignore_ascii_case(id))
+    }
+
+    /// What it is in a few words, and what to do about it, as Markdown: its section of `docs/errors.md`.
+    pub fn explanation(self) -> (&'static str, &'static str) {
+        let heading = format!("\n## {} ", self.id());
+        let section = ERRORS.split_once(&*heading).map_or("", |(_, rest)| rest);
+        let section = section.split("\n## ").next().unwrap_or("");
+        let (title, text) = section.split_once('\n').unwrap_or((section, ""));
+        (title.trim(), text.trim())
+    }
 }
+
+/// Every code explained, by id.
+const ERRORS: &str = include_str!("../../docs/errors.md");
 
 /// How bad it is: an error makes the policy unusable, a warning does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

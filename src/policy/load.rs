@@ -6,9 +6,11 @@ use jiff::civil::Date;
 
 use super::check;
 use super::compile;
+use super::compiled::RuleId;
 use super::decide::Policy;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Source, line_and_column};
 use super::keep::Kept;
+use super::lint;
 use super::permitted;
 use super::reader::{At, Reader};
 use super::syntax::{self, Document};
@@ -99,6 +101,7 @@ fn build(
 ) -> Result<Policy, Diagnostics> {
     let mut found = Diagnostics { sources, items: Vec::new() };
     let included = std::cell::RefCell::new(Vec::new());
+    let own = found.sources.len();
     let mut documents: Vec<Document> = Vec::new();
     let mut canonical = Vec::new();
     let mut next = 0;
@@ -150,13 +153,28 @@ fn build(
     match compile::compile(&documents, &lines, today) {
         Ok(policy) => {
             let digest = digest(canonical, included.into_inner());
-            Ok(Policy { digest, warnings: found, ..policy })
+            let costs: Vec<_> =
+                policy.costs.iter().filter_map(|(rule, why)| named(&documents, &policy, *rule, why)).collect();
+            let lints = lint::lint(&documents, own, &costs, today);
+            Ok(Policy { digest, warnings: found, lints, ..policy })
         }
         Err(problems) => {
             found.items.extend(problems);
             Err(found)
         }
     }
+}
+
+/// A rule's name, with its place, and what is said of it.
+fn named(
+    documents: &[Document],
+    policy: &Policy,
+    rule: RuleId,
+    said: &'static str,
+) -> Option<(At<String>, &'static str)> {
+    let name = &policy.infos.get(usize::from(rule.0))?.name;
+    let mut rules = documents.iter().flat_map(|document| &document.rules);
+    rules.find(|rule| rule.name.value == *name).map(|rule| (rule.name.clone(), said))
 }
 
 /// The embedded policy's keep list.

@@ -12,6 +12,7 @@ pub mod condition;
 pub mod diagnostic;
 pub mod glob;
 pub mod keep;
+pub mod schema;
 
 mod assignment;
 mod check;
@@ -20,6 +21,7 @@ mod compiled;
 mod decide;
 mod examples;
 mod join;
+mod lint;
 mod load;
 mod permitted;
 mod pool;
@@ -30,12 +32,12 @@ mod syntax;
 pub(crate) mod yaml;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Tls, Treatment, TreatmentId, Whole};
 pub use condition::{Attributes, Level, Scalar};
 pub use decide::{ExceptionInfo, Looks, Policy, RuleInfo};
-pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, did_you_mean};
 pub use load::PACKS;
 pub use retention::KEY as RETENTION_KEY;
 pub(crate) use syntax::{Test, TestGiven, signal_of};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::otlp::Signal;
 use crate::policy::Action;
 
-use super::bench::{Bench, Outcome, Unfit, normal};
+use super::bench::{Bench, Outcome, Unfit};
 use super::change::{Change, changes};
 use super::explain::{action, rules_of};
 use super::leaf::{Leaf, leaves};
@@ -91,24 +91,23 @@ impl Diff {
         &self.new
     }
 
-    /// Compares one record, as [`singles`](super::single::singles) cuts them.
+    /// Compares one record, [normal](super::bench::normal) and as [`singles`](super::single::singles) cuts them.
     ///
     /// # Errors
     /// If it cannot be read, or the filter refuses it, which it does under any policy.
     pub fn add(&mut self, signal: Signal, record: &Value) -> Result<(), Unfit> {
         self.records += 1;
-        let record = normal(signal, record)?;
-        let old = self.old.filter(signal, &record)?;
-        let new = self.new.filter(signal, &record)?;
+        let old = self.old.filter(signal, record)?;
+        let new = self.new.filter(signal, record)?;
         if old.bytes == new.bytes {
             return Ok(());
         }
-        let before = leaves(signal, &record);
+        let before = leaves(signal, record);
         let old_rows = changes(&before, &leaves(signal, &old.json));
         let new_rows = changes(&before, &leaves(signal, &new.json));
         // What was added stands behind what there was.
         for (old_row, new_row) in old_rows.iter().zip(&new_rows).take(before.len()) {
-            self.compare(signal, &record, (&old, old_row), (&new, new_row));
+            self.compare(signal, record, (&old, old_row), (&new, new_row));
         }
         Ok(())
     }
@@ -165,7 +164,7 @@ fn said(leaf: Option<&Leaf>) -> Option<(&str, &str)> {
 
 /// How a value leaves otherwise than before, if that can be told from the texts: `None` where both are replacements that
 /// show nothing of it.
-fn how(original: &Leaf, was: Option<&Leaf>, is: Option<&Leaf>) -> Option<How> {
+pub(super) fn how(original: &Leaf, was: Option<&Leaf>, is: Option<&Leaf>) -> Option<How> {
     let Some(is) = is else { return Some(How::Narrower) };
     let original = format!("{} {}", original.path, original.value);
     let of = |leaf: &Leaf| format!("{} {}", leaf.path, leaf.value);
@@ -202,8 +201,9 @@ fn shown<'a>(original: &'a str, became: &str) -> HashMap<&'a str, usize> {
     shown
 }
 
+/// An underscore is part of a word, so that what a token is made of shows nothing: `ip_1_…` does not show a 1.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

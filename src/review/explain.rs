@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::otlp::Signal;
 use crate::policy::{Action, RuleId};
 
-use super::bench::{Bench, Outcome, Unfit, normal};
+use super::bench::{Bench, Outcome, Unfit};
 use super::change::{Change, changes};
 use super::leaf::{leaves, without};
 
@@ -56,13 +56,12 @@ impl Change {
     }
 }
 
-/// Explains one record, as [`singles`](super::single::singles) cuts them.
+/// Explains one record, [normal](super::bench::normal) and as [`singles`](super::single::singles) cuts them.
 ///
 /// # Errors
 /// If the record cannot be read, or the filter refuses it.
 pub fn explain(bench: &mut Bench, signal: Signal, record: &Value) -> Result<Explained, Unfit> {
-    let record = normal(signal, record)?;
-    let outcome = bench.filter(signal, &record)?;
+    let outcome = bench.filter(signal, record)?;
     if outcome.records > 0 && outcome.dropped == outcome.records {
         let dropped =
             outcome.acted.iter().map(|(rule, _)| *rule).find(|rule| action(bench, *rule) == Action::DropRecord);
@@ -72,11 +71,11 @@ pub fn explain(bench: &mut Bench, signal: Signal, record: &Value) -> Result<Expl
             fields: Vec::new(),
         });
     }
-    let rows = changes(&leaves(signal, &record), &leaves(signal, &outcome.json));
+    let rows = changes(&leaves(signal, record), &leaves(signal, &outcome.json));
     let fields = rows.into_iter().map(|change| {
         let rules = match change.became() {
             Became::Same | Became::Added => Vec::new(),
-            Became::Removed | Became::Replaced => rules_of(bench, signal, &record, &outcome, &change),
+            Became::Removed | Became::Replaced => rules_of(bench, signal, record, &outcome, &change),
         };
         Field { change, rules }
     });

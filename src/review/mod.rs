@@ -12,5 +12,7 @@ pub mod diff;
 pub mod explain;
 pub mod inventory;
 pub mod leaf;
+#[cfg(test)]
+mod narrowing;
 pub mod single;
 pub mod testing;

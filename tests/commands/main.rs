@@ -4,6 +4,8 @@ mod canary;
 mod demo;
 mod filter;
 mod reload;
+mod keys;
+mod policies;
 mod test;
 
 use std::io::Write;

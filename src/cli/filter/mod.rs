@@ -95,7 +95,7 @@ enum Format {
     Json,
 }
 
-fn signals() -> impl TypedValueParser<Value = Signal> {
+pub(super) fn signals() -> impl TypedValueParser<Value = Signal> {
     PossibleValuesParser::new(Signal::ALL.map(Signal::name))
         .map(|name| Signal::from_name(&name).expect("only signals' names are possible"))
 }

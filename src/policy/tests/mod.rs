@@ -1,8 +1,11 @@
 //! What policies mean.
 
 mod duties;
-mod narrowing;
+pub mod json_schema;
+pub mod narrowing;
 mod wrong;
+
+pub use wrong::cases as wrong_cases;
 
 use super::*;
 use crate::detect::Entity;

@@ -9,7 +9,7 @@ use crate::policy::strictness::at_least;
 use crate::policy::{Active, Policy, TreatmentId};
 use crate::pseudonym::Value;
 
-const KEYS: [&str; 8] =
+pub const KEYS: [&str; 8] =
     ["host.name", "user.id", "a.user.id", "client_ip", "http.request.body.client.ip", "db_password", "x", "x.y"];
 const WORDS: [&str; 10] = ["host.name", "user.id", "user.*", "*.id", "*", "x", "x.*", "client_ip", "ip", "*password"];
 
@@ -31,7 +31,7 @@ fn action() -> impl Strategy<Value = String> {
 }
 
 /// A rule without its name.
-fn rule() -> impl Strategy<Value = String> {
+pub fn rule() -> impl Strategy<Value = String> {
     let target = prop_oneof![
         prop::sample::subsequence(&["ip", "email", "host", "user", "credential"][..], 1..=5)
             .prop_map(|detectors| format!("detect: [{}]", detectors.join(", "))),

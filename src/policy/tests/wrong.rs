@@ -68,7 +68,24 @@ const CASES: &[(Code, &str)] = &[
         "version: 1\nextends: base\ntests:\n  - name: a\n    given: {log: hello, span: {name: x}}\n    hides: [hello]\n  \
          - name: b\n    given: {log: hello}",
     ),
+    (
+        Code::NeverActs,
+        "name: a\n    keys: [note]\n    as: user\n    action: mask\n    last: 2\n  - name: b\n    keys: [note]\n    \
+         action: stay\n  - name: c\n    signals: logs\n    parts: span.name\n    detect: ip\n    action: redact",
+    ),
+    (Code::CostlyPattern, "name: a\n    pattern: '[0-9]{3}-[0-9]{2}'\n    action: redact"),
+    (
+        Code::ExpiringException,
+        "version: 1\nextends: base\nexceptions:\n  - rules: users\n    keys: [user.id]\n    reason: support\n    \
+         owner: ops\n    expires: 2026-12-01",
+    ),
+    (Code::NoExamples, "name: a\n    detect: ip\n    action: redact\n    hits: [from 10.0.0.1]"),
 ];
+
+/// Every case as a whole file.
+pub fn cases() -> Vec<(Code, String)> {
+    CASES.iter().map(|(code, case)| (*code, source(case))).collect()
+}
 
 fn source(case: &str) -> String {
     if case.starts_with("version:") {
@@ -87,6 +104,7 @@ fn wrong(text: &str) -> Diagnostics {
         Ok(policy) => {
             let mut warnings = policy.warnings().clone();
             warnings.items.extend(policy.check_examples().items);
+            warnings.items.extend(policy.lints().items);
             warnings
         }
     }
@@ -97,7 +115,19 @@ fn every_mistake_is_told_with_its_place_and_what_was_meant() {
     for (code, case) in CASES {
         let diagnostics = wrong(&source(case));
         assert!(diagnostics.items.iter().any(|item| item.code == *code), "{code:?} in:\n{diagnostics}");
-        insta::assert_snapshot!(code.id(), diagnostics.render(false));
+        // Of what is no error the case's own code alone is of interest.
+        let own = diagnostics.items.iter().filter(|item| item.code == *code || diagnostics.has_errors());
+        let shown = Diagnostics { sources: diagnostics.sources.clone(), items: own.cloned().collect() };
+        insta::assert_snapshot!(code.id(), shown.render(false));
+    }
+}
+
+#[test]
+fn every_code_is_explained() {
+    for code in Code::ALL {
+        let (title, text) = code.explanation();
+        assert!(!title.is_empty() && text.len() > 40, "{}: {title}: {text}", code.id());
+        assert_eq!(Code::from_id(&code.id().to_lowercase()), Some(code));
     }
 }
 

@@ -33,6 +33,11 @@ pub enum KeyringError {
     },
     /// The operating system gives no random bytes.
     Random,
+    /// What was asked cannot be done to that epoch.
+    Epoch {
+        id: u32,
+        problem: &'static str,
+    },
 }
 
 /// How a keyring file is open to others.
@@ -73,6 +78,7 @@ impl fmt::Display for KeyringError {
             }
             KeyringError::Write { path, source } => write!(f, "{}: cannot write the keyring: {source}", path.display()),
             KeyringError::Random => f.write_str("the operating system gives no random bytes"),
+            KeyringError::Epoch { id, problem } => write!(f, "epoch {id}: {problem}"),
         }
     }
 }

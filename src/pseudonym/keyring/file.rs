@@ -61,6 +61,23 @@ pub fn create(path: &Path, text: &str) -> Result<(), KeyringError> {
     })
 }
 
+/// Puts a text in place of a file's, so that whoever reads sees the one or the other, also after a crash.
+pub fn replace(path: &Path, text: &str) -> Result<(), KeyringError> {
+    let failed = |source| KeyringError::Write { path: path.to_owned(), source };
+    // Through links: what is replaced is the file, not the link to it.
+    let path = path.canonicalize().map_err(failed)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(name);
+    create(&beside, text)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let renamed = std::fs::rename(&beside, &path).and_then(|()| File::open(folder)?.sync_all());
+    renamed.map_err(|source| {
+        let _ = std::fs::remove_file(&beside);
+        failed(source)
+    })
+}
+
 /// Keeps this process's memory, and so its keys, out of core dumps and out of other processes' reach.
 pub fn keep_out_of_core_dumps() -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};

@@ -133,6 +133,67 @@ impl Keyring {
         Ok(Keyring { epochs: vec![Epoch { not_before, ..Epoch::generate()? }] })
     }
 
+    /// Adds an epoch with a secret of its own, that makes the tokens from `from` on: at once, or when its time has come. The
+    /// one before it ends then; if that is now, its tokens are still on their way and it is in `overlap`.
+    ///
+    /// # Errors
+    /// If the operating system gives no random bytes.
+    pub fn rotate(&mut self, from: SystemTime, now: SystemTime) -> Result<u32, KeyringError> {
+        let whole_second = |time| timestamp(time).and_then(|time| Timestamp::from_second(time.as_second()).ok());
+        let (from, at_once) = (whole_second(from), from <= now);
+        let id = self.epochs.iter().map(|epoch| epoch.id).max().unwrap_or(0) + 1;
+        for epoch in &mut self.epochs {
+            if matches!(epoch.state, State::Active | State::Pending) && epoch.not_before <= from {
+                epoch.not_after = Some(epoch.not_after.into_iter().chain(from).min().unwrap_or(Timestamp::MAX));
+                if at_once {
+                    epoch.state = State::Overlap;
+                }
+            }
+        }
+        let state = if at_once { State::Active } else { State::Pending };
+        self.epochs.push(Epoch { id, state, not_before: from, ..Epoch::generate()? });
+        Ok(id)
+    }
+
+    /// An epoch's tokens are on their way no more: it only reveals and matches from now on.
+    ///
+    /// # Errors
+    /// If there is no such epoch, it is the one that makes the tokens now, or it is in a state past this one.
+    pub fn retire(&mut self, id: u32, now: SystemTime) -> Result<(), KeyringError> {
+        self.idle(id, now)?.state = State::Retired;
+        Ok(())
+    }
+
+    /// Takes an epoch's secret away: from then on its tokens are anonymous, for the key holder too.
+    ///
+    /// # Errors
+    /// As [`Keyring::retire`].
+    pub fn destroy(&mut self, id: u32, now: SystemTime) -> Result<(), KeyringError> {
+        let epoch = self.idle(id, now)?;
+        (epoch.state, epoch.secret) = (State::Destroyed, None);
+        Ok(())
+    }
+
+    /// An epoch that makes no tokens now and is not destroyed.
+    fn idle(&mut self, id: u32, now: SystemTime) -> Result<&mut Epoch, KeyringError> {
+        let makes_tokens = self.epoch_at(now).map(Epoch::id) == Some(id);
+        let epoch = self.epochs.iter_mut().find(|epoch| epoch.id == id);
+        let epoch = epoch.ok_or(KeyringError::Epoch { id, problem: "there is no such epoch" })?;
+        match epoch.state {
+            _ if makes_tokens => Err(KeyringError::Epoch { id, problem: "it makes the tokens now: rotate first" }),
+            State::Destroyed => Err(KeyringError::Epoch { id, problem: "it is destroyed" }),
+            _ => Ok(epoch),
+        }
+    }
+
+    /// Puts this keyring in place of a file's: at once or not at all, with mode 0600.
+    ///
+    /// # Errors
+    /// If it cannot be written; the file is as it was then.
+    pub fn replace(&self, path: &Path) -> Result<(), KeyringError> {
+        file::replace(path, &text::render(self))
+    }
+
     /// Writes a keyring file with mode 0600. A file that exists is never touched.
     pub fn save(&self, path: &Path) -> Result<(), KeyringError> {
         file::create(path, &text::render(self))
@@ -260,6 +321,44 @@ mod tests {
         assert_eq!(loaded.epochs()[0].check_value(), keyring.epochs()[0].check_value());
         assert_eq!(loaded.epochs()[0].not_before(), Some("2026-11-21T10:11:12Z".parse().unwrap()));
         assert_eq!(loaded.epoch_at(at("2026-11-21T10:11:12.5Z")).unwrap().id(), 1, "it can be used at once");
+    }
+
+    #[test]
+    fn a_rotation_hands_over_at_its_moment_and_not_before() {
+        let now = at("2026-03-01T00:00:00Z");
+        let mut ring = keyring(&[(4, "active", "2026-01-01", "")]);
+        let later = at("2026-05-01T00:00:00Z");
+        assert_eq!(ring.rotate(later, now).unwrap(), 5);
+        assert_eq!(ring.epoch_at(at("2026-04-30T23:59:59Z")).unwrap().id(), 4);
+        assert_eq!(ring.epoch_at(later).unwrap().id(), 5);
+
+        assert_eq!(ring.rotate(now, now).unwrap(), 6);
+        assert_eq!(ring.epoch(4).unwrap().state(), State::Overlap);
+        assert_eq!(ring.epoch_at(now).unwrap().id(), 6);
+        assert_eq!(ring.epoch_at(later).unwrap().id(), 5, "what was planned stays planned");
+    }
+
+    #[test]
+    fn a_destroyed_epoch_has_no_secret_and_the_one_in_use_cannot_be_destroyed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keyring.toml");
+        let now = at("2026-03-02T00:00:00Z");
+        let mut ring = keyring(&[(1, "active", "2026-01-01", "")]);
+        ring.save(&file).unwrap();
+        assert!(ring.destroy(1, now).is_err() && ring.retire(1, now).is_err() && ring.destroy(9, now).is_err());
+        ring.rotate(now, now).unwrap();
+        ring.retire(1, now).unwrap();
+        assert_eq!(ring.epoch(1).unwrap().state(), State::Retired);
+        ring.destroy(1, now).unwrap();
+        assert!(ring.destroy(1, now).is_err(), "once is enough");
+        ring.replace(&file).unwrap();
+        let loaded = Keyring::load(&file).unwrap();
+        assert_eq!(
+            (loaded.epoch(1).unwrap().state(), loaded.epoch(1).unwrap().check_value()),
+            (State::Destroyed, None)
+        );
+        assert_eq!(loaded.epoch_at(now).unwrap().id(), 2);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! `privet keys`: make a keyring, look at it, prove it.
+//! `privet keys`: make a keyring, look at it, prove it, and take its epochs from their first token to the last trace.
+
+pub(super) mod log;
+mod map;
+pub(super) mod tokens;
+mod turn;
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -56,6 +61,20 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Add an epoch with a secret of its own, which makes the tokens from now or a given time on
+    ///
+    /// The one before it ends then. The file is replaced at once or not at all; a line in the key holder's log says so.
+    Rotate(turn::Rotate),
+    /// Say that an epoch's tokens are on their way no more: it only reveals and matches
+    Retire(turn::One),
+    /// Take an epoch's secret away: its tokens are anonymous from then on, for good
+    ///
+    /// Asks first; ends with 1 if the answer is not the epoch's number.
+    Destroy(turn::Destroy),
+    /// Lay tokens of one epoch beside those of another, for joining across a rotation
+    ///
+    /// Writes CSV: recipient, form, old token, new token. No value is shown.
+    Map(map::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -75,6 +94,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::New { out: file } => new(&file, now, &mut out),
         Command::List { keyring, format } => list(&keyring, format, now, &mut out),
         Command::Check { keyring, format } => check(&keyring, format, now, &mut out),
+        Command::Rotate(args) => turn::rotate(&args, now, &mut out),
+        Command::Retire(args) => turn::retire(&args, now, &mut out),
+        Command::Destroy(args) => turn::destroy(&args, now, &mut turn::answers(), &mut out),
+        Command::Map(args) => map::run(&args, now, &mut out),
     }
 }
 
@@ -224,6 +247,7 @@ impl From<KeyringError> for Failure {
             KeyringError::Text { .. } => Exit::Config,
             KeyringError::Exists { .. } | KeyringError::Write { .. } => Exit::CannotCreate,
             KeyringError::Random => Exit::Software,
+            KeyringError::Epoch { .. } => Exit::Usage,
         };
         Failure::new(exit, error)
     }
