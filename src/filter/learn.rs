@@ -1,7 +1,12 @@
 //! Short host names that one place of a record gives away (a syslog header, a key, `\\name\share`) hold for the whole record:
 //! a second look finds them where nothing stands around them.
 
+use crate::detect::{Context, Entity, Wanted, context};
+use crate::otlp::Part;
+use crate::policy::Plan;
+
 use super::lookahead::Told;
+use super::text::place_of;
 use super::walk::{Stop, Walk};
 
 /// Names found in the record at hand, one after the other.
@@ -87,6 +92,21 @@ impl Walk<'_> {
         self.w.known.forget(known);
         self.w.names = names;
         walked
+    }
+
+    /// Takes down the hosts that a value names which is replaced whole, and so not searched: were they not learned, a rule
+    /// that hides the one place that gives a name away would show the name elsewhere.
+    pub fn learn_from_unsearched(&mut self, start: usize, end: usize, plan: Plan, part: Part) {
+        let wanted = self.policy.text_plan(plan.text).wanted;
+        if !self.w.learned.listening || !wanted.has(Wanted::HOST) || !context::may_name(self.buf, start, end) {
+            return;
+        }
+        self.w.found.spans.clear();
+        let context = Context { wanted: Wanted::HOST, known: None, place: place_of(part) };
+        let _ = self.policy.detector().find(self.buf, start, end, &context, &mut self.w.found);
+        for span in self.w.found.spans.iter().filter(|span| span.entity == Entity::Host) {
+            self.w.learned.note(&self.buf[span.start as usize..span.end as usize]);
+        }
     }
 
     fn a_key_holds_a_learned_name(&self, message: u8, content: usize, end: usize) -> bool {

@@ -347,3 +347,15 @@ fn an_allow_list_removes_attributes_and_keeps_series_apart() {
     assert_eq!(keys(&points[1]), [SERIES_KEY]);
     assert_ne!(points[0][1], points[1][0]);
 }
+
+#[test]
+fn a_rule_that_hides_what_gives_a_name_away_does_not_show_the_name_elsewhere() {
+    let engine = engine("rules:\n  - {name: bodies, parts: body, action: redact}\n");
+    let record = LogRecord {
+        body: text("<34>Oct 11 22:14:15 fw01x sshd[4]: session opened"),
+        attributes: vec![pair("note", "seen by fw01x today")],
+        ..Default::default()
+    };
+    let out = one_record(&engine, resource(vec![]), record);
+    assert!(!string(out.attributes[0].value.as_ref()).contains("fw01x"), "{:?}", out.attributes);
+}

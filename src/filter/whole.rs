@@ -24,6 +24,7 @@ impl<'a> Walk<'a> {
         identity: Identity,
     ) -> Result<Outcome, Stop> {
         let buf = self.buf;
+        self.learn_from_unsearched(start, end, plan, part);
         if let Some(inside) = self.stricter_inside(buf, start, end, plan, whole, part) {
             self.w.counts.rule(inside.rule);
             return match inside.action {

@@ -1,6 +1,12 @@
 //! A record before and after, field by field.
 
+use crate::filter::SERIES_KEY;
+use crate::policy::RETENTION_KEY;
+
 use super::leaf::Leaf;
+
+/// What Privet adds itself.
+const OWN: [&str; 2] = [SERIES_KEY, RETENTION_KEY];
 
 /// A value that became another, went, or came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +73,9 @@ fn pair_replaced_keys(rows: &mut [(&Leaf, Option<usize>)], after: &[Leaf], taken
         }
         let previous = rows[..row].iter().rev().find_map(|(_, found)| *found);
         let at = previous.map_or(0, |at| at + 1);
-        let fits = after.get(at).is_some_and(|other| other.part == leaf.part && other.key.is_some());
+        let replaces =
+            |other: &Leaf| other.part == leaf.part && other.key.as_deref().is_some_and(|key| !OWN.contains(&key));
+        let fits = after.get(at).is_some_and(replaces);
         if fits && !taken[at] {
             taken[at] = true;
             rows[row].1 = Some(at);

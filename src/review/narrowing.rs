@@ -108,7 +108,7 @@ fn bench(head: &str, rules: &[String]) -> Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn one_rule_more_never_makes_anything_leave_that_did_not_leave_before(

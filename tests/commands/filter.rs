@@ -221,3 +221,22 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 fn summary(stderr: &str) -> Value {
     serde_json::from_str(stderr.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{stderr}"))
 }
+
+#[test]
+fn a_folder_is_filtered_into_another_file_by_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir_all(input.join("deep/er")).unwrap();
+    std::fs::write(input.join("a.log"), "from 203.0.113.7\n").unwrap();
+    std::fs::write(input.join("deep/er/b.log"), "from 203.0.113.7\nall is well\n").unwrap();
+    let text = |path: &std::path::Path| path.display().to_string();
+    let ran = run(&["filter", "--from", "lines", &text(&input), "-o", &text(&output)], b"");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("3 records in 3 requests"), "{}", ran.stderr);
+    let a = std::fs::read_to_string(output.join("a.log")).unwrap();
+    let b = std::fs::read_to_string(output.join("deep/er/b.log")).unwrap();
+    assert!(a.starts_with("from ip_") && b.starts_with(&a) && b.ends_with("\nall is well\n"), "{a}{b}");
+    let inside = text(&input.join("out"));
+    assert_eq!(run(&["filter", "--from", "lines", &text(&input), "-o", &inside], b"").code, 64);
+    assert_eq!(run(&["filter", "--from", "lines", &text(&input)], b"").code, 64);
+}

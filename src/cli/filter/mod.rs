@@ -67,7 +67,7 @@ pub struct Args {
     /// Where to write; `-` is standard output
     #[arg(short, long = "output", value_name = "OUT", default_value = "-")]
     output: PathBuf,
-    /// What to read; `-` is standard input
+    /// What to read: a file, or a folder with all that is below it; `-` is standard input
     #[arg(value_name = "IN", default_value = "-")]
     input: PathBuf,
 }
@@ -75,6 +75,7 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   privet filter --from lines /var/log/auth.log
+  privet filter --from lines /var/log/app -o filtered/
   privet filter --from otlp-json --signal traces --keyring keyring spans.jsonl -o filtered.jsonl
   privet filter --from otlp-protobuf --to otlp-json --signal metrics request.pb";
 
@@ -116,20 +117,30 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let loaded = state.loaded();
     let engine = loaded.engine(0);
-    let progress = progress(&args);
-    let reader = BufReader::with_capacity(1 << 18, progress.wrap_read(open(&args.input)?));
-    let writer = BufWriter::with_capacity(1 << 18, create(&args.output, &args.input)?);
-
-    let mut input = Input::new(reader, signal, args.from, args.delimited);
-    let mut output = Output::new(writer, signal, to, args.delimited);
+    let jobs = jobs(&args)?;
+    let progress = progress(&args, &jobs);
+    let mut worker = Worker::default();
     let mut summary = Summary::default();
-    let outcome = filter(engine, signal, args.from, &mut input, &mut output, &mut summary);
-    progress.finish_and_clear();
-    if output.reader_gone {
-        // Whoever read has seen enough.
-        return Ok(());
+    for job in &jobs {
+        let reader = BufReader::with_capacity(1 << 18, progress.wrap_read(open(&job.input)?));
+        let writer = BufWriter::with_capacity(1 << 18, create(&job.output, &job.input)?);
+        let mut input = Input::new(reader, signal, args.from, args.delimited);
+        let mut output = Output::new(writer, signal, to, args.delimited);
+        let outcome = filter(engine, &mut worker, signal, args.from, &mut input, &mut output, &mut summary);
+        if outcome.is_err() {
+            progress.finish_and_clear();
+        }
+        if output.reader_gone {
+            // Whoever read has seen enough.
+            return Ok(());
+        }
+        outcome.map_err(|failure| match jobs.len() {
+            1 => failure,
+            _ => Failure::new(failure.exit, format!("{}: {failure}", job.input.display())),
+        })?;
     }
-    outcome?;
+    progress.finish_and_clear();
+    summary.counts = worker.take_counts();
     match args.format {
         Format::Text => eprintln!("{}", summary.text(engine.policy())),
         Format::Json => eprintln!("{}", summary.json(engine.policy())),
@@ -158,6 +169,7 @@ fn forms(args: &Args) -> Result<(Signal, Form), Failure> {
 /// Filters all of the input. What was read before a request that is refused has been written.
 fn filter(
     engine: &Engine,
+    worker: &mut Worker,
     signal: Signal,
     from: Form,
     input: &mut Input<impl BufRead>,
@@ -165,10 +177,9 @@ fn filter(
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     let lines = from == Form::Lines;
-    let mut worker = Worker::default();
     while let Some(piece) = input.next(summary)? {
         summary.requests += 1;
-        let filtered = match engine.filter(&mut worker, signal, piece.request) {
+        let filtered = match engine.filter(worker, signal, piece.request) {
             Ok(filtered) => {
                 summary.records += filtered.records;
                 summary.dropped += filtered.dropped;
@@ -185,8 +196,51 @@ fn filter(
         };
         output.write(&filtered, piece.line_end)?;
     }
-    summary.counts = worker.take_counts();
     output.flush()
+}
+
+/// One file to be filtered into another.
+struct Job {
+    input: PathBuf,
+    output: PathBuf,
+}
+
+/// The file, or those below the folder: what they become has the same name below the other folder.
+fn jobs(args: &Args) -> Result<Vec<Job>, Failure> {
+    if !args.input.is_dir() {
+        return Ok(vec![Job { input: args.input.clone(), output: args.output.clone() }]);
+    }
+    if is_standard(&args.output) {
+        return Err(Failure::new(Exit::Usage, "a folder is filtered into another: name it with -o"));
+    }
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Failure { exit: Exit::CannotCreate, ..Failure::file(&path, &error) }
+    };
+    std::fs::create_dir_all(&args.output).map_err(failed(&args.output))?;
+    let whole = |path: &Path| path.canonicalize().map_err(|error| Failure::file(path, &error));
+    if whole(&args.output)?.starts_with(whole(&args.input)?) {
+        let message = format!("{}: a folder cannot be filtered into itself", args.output.display());
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let mut jobs = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let inside = args.input.join(&folder);
+        let entries = std::fs::read_dir(&inside).map_err(|error| Failure::file(&inside, &error))?;
+        for entry in entries.flatten() {
+            let below = folder.join(entry.file_name());
+            let kind = entry.file_type().map_err(|error| Failure::file(&entry.path(), &error))?;
+            if kind.is_dir() {
+                std::fs::create_dir_all(args.output.join(&below)).map_err(failed(&args.output))?;
+                folders.push(below);
+            } else if kind.is_file() {
+                jobs.push(Job { input: entry.path(), output: args.output.join(below) });
+            }
+        }
+    }
+    jobs.sort_by(|a, b| a.input.cmp(&b.input));
+    Ok(jobs)
 }
 
 fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
@@ -214,8 +268,8 @@ fn is_standard(path: &Path) -> bool {
 }
 
 /// A bar for long work, on terminals only, and not across output that goes there too.
-fn progress(args: &Args) -> ProgressBar {
-    let len = args.input.metadata().map_or(0, |metadata| metadata.len());
+fn progress(args: &Args, jobs: &[Job]) -> ProgressBar {
+    let len = jobs.iter().map(|job| job.input.metadata().map_or(0, |metadata| metadata.len())).sum();
     if len < LONG_WORK || is_standard(&args.output) && io::stdout().is_terminal() {
         return ProgressBar::hidden();
     }
