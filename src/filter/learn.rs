@@ -1,7 +1,7 @@
 //! Short host names that one place of a record gives away (a syslog header, a key, `\\name\share`) hold for the whole record:
 //! a second look finds them where nothing stands around them.
 
-use crate::detect::{Context, Entity, Wanted, context};
+use crate::detect::{Context, Entity, Wanted};
 use crate::otlp::Part;
 use crate::policy::Plan;
 
@@ -54,6 +54,11 @@ impl Learned {
     }
 }
 
+/// Whether a name could stand beside something in a text that tells what it is.
+fn has_context(text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\\' | b'@' | b'=' | b'"' | b'\'' | b'>' | b'/' | b':'))
+}
+
 /// How often a name stands in a text, whatever its case.
 fn occurrences(text: &[u8], name: &[u8]) -> usize {
     let Some(first) = name.first() else { return 0 };
@@ -98,7 +103,7 @@ impl Walk<'_> {
     /// that hides the one place that gives a name away would show the name elsewhere.
     pub fn learn_from_unsearched(&mut self, start: usize, end: usize, plan: Plan, part: Part) {
         let wanted = self.policy.text_plan(plan.text).wanted;
-        if !self.w.learned.listening || !wanted.has(Wanted::HOST) || !context::may_name(self.buf, start, end) {
+        if !self.w.learned.listening || !wanted.has(Wanted::HOST) || !has_context(&self.buf[start..end]) {
             return;
         }
         self.w.found.spans.clear();

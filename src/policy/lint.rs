@@ -6,7 +6,6 @@ use jiff::civil::Date;
 
 use crate::otlp::{Part, PartSet, Signal};
 
-use super::check::reach;
 use super::compiled::Action;
 use super::diagnostic::{Code, Diagnostic};
 use super::glob::tails;
@@ -131,7 +130,7 @@ fn covered(rule: &Rule, other: &Rule) -> Option<Diagnostic> {
 
 fn places(rule: &Rule) -> PartSet {
     let named = rule.parts.as_ref().map_or(PartSet::ALL, |parts| parts.value);
-    let reached = |part: &Part| rule.when.iter().all(|clause| reach(clause.value.level).contains(part));
+    let reached = |part: &Part| rule.when.iter().all(|clause| part.is_within(clause.value.level));
     Part::ALL.into_iter().filter(|part| named.contains(*part) && reached(part)).collect()
 }
 

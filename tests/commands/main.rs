@@ -3,9 +3,9 @@
 mod canary;
 mod demo;
 mod filter;
-mod reload;
 mod keys;
 mod policies;
+mod reload;
 mod test;
 
 use std::io::Write;
