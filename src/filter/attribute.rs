@@ -7,7 +7,8 @@ use crate::wire::read::{self, Field};
 
 use super::identity::{self, Identity};
 use super::keys::{self, KeyText};
-use super::text::{Outcome, Recall};
+use super::memo;
+use super::text::{Outcome, Recall, hides};
 use super::walk::{Stop, Walk, malformed};
 
 /// A `KeyValue`, taken apart.
@@ -27,52 +28,99 @@ pub(super) struct Under {
 }
 
 impl Walk<'_> {
-    /// An attribute: a `KeyValue` field of any message. Returns the key's entry, for the next one's look-up.
+    /// An attribute: a `KeyValue` field of any message.
     #[inline]
     pub fn attribute(
         &mut self,
         part: Part,
-        previous: u32,
         start: usize,
         prefix: usize,
         content: usize,
         end: usize,
-    ) -> Result<u32, Stop> {
-        let Some((key_end, inner, text)) = usual_shape(self.buf, content, end) else {
+    ) -> Result<(), Stop> {
+        self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
+        let shape = usual_shape(self.buf, content, end);
+        let place = self.place(part).of_pair();
+        // What is remembered has a text and a length of one byte.
+        let recall = match shape {
+            Some(_) if content - prefix == 1 => self.recall(place, content, end),
+            _ => Recall::Nothing,
+        };
+        match recall {
+            Recall::Itself => Ok(()),
+            Recall::Token(entry) => {
+                let identity = identity::of_attribute(self.signal, part, content, end);
+                self.act_as_before(entry, content, end, identity);
+                let token = self.w.memo.token(entry).map_or(&[][..], |token| token.bytes);
+                self.w.edits.replace(prefix, end, token);
+                Ok(())
+            }
+            Recall::New(asked) => self.new_attribute(asked, place, shape, part, start, prefix, content, end),
+            Recall::Nothing => self.judge_attribute(shape, part, start, prefix, content, end),
+        }
+    }
+
+    /// An attribute not seen before, or not lately.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)] // a field's place, in one call
+    fn new_attribute(
+        &mut self,
+        asked: memo::Asked,
+        place: keys::Place,
+        shape: Option<Shape>,
+        part: Part,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        let (before, edits) = (self.before(), self.w.edits.len());
+        self.judge_attribute(shape, part, start, prefix, content, end)?;
+        let w = &mut *self.w;
+        let became = w.edits.last_replacing(prefix, end).filter(|bytes| bytes[0] < 0x80);
+        let is_whole = became.is_some() || w.edits.len() == edits;
+        if is_whole && w.turned_out.memorable && !w.known.may_stand(self.buf, content, end) {
+            let text = shape.map(|shape| (shape.text - content) as u8);
+            let host = text.filter(|_| w.turned_out.host);
+            before.remember(&mut w.memo, &w.counts, &w.identity, asked, place, &self.buf[content..end], became, host);
+        }
+        Ok(())
+    }
+
+    /// An attribute, by its key and value.
+    fn judge_attribute(
+        &mut self,
+        shape: Option<Shape>,
+        part: Part,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        let Some(Shape { key_end, inner, text }) = shape else {
             return match scalar_shape(self.buf, content, end) {
-                Some(key_end) => self.scalar_attribute(part, previous, start, prefix, content, key_end, end),
-                None => self.unusual_attribute(part, previous, start, prefix, content, end),
+                Some(key_end) => self.scalar_attribute(part, start, prefix, content, key_end, end),
+                None => self.unusual_attribute(part, start, prefix, content, end),
             };
         };
         let place = self.place(part);
-        self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
-        let key = self.key(place, part, previous, content + 2, key_end)?;
+        let key = self.key(place, part, content + 2, key_end)?;
         let known = self.w.keys.get(key);
         if !known.is_as_is() {
-            return self.unusual_attribute(part, previous, start, prefix, content, end);
+            return self.unusual_attribute(part, start, prefix, content, end);
         }
-        let ruling = known.ruling;
+        let plan = known.plan;
+        self.w.turned_out.memorable &= !hides(plan);
         let identity = identity::of_attribute(self.signal, part, content, end);
-        let outcome = match self.recall(text, end, ruling) {
-            Recall::Itself => return Ok(key),
-            Recall::Token(entry) => {
-                self.act_as_before(entry, text, end, identity);
-                let token = self.w.memo.token(entry).token;
-                self.w.edits.replace_value(self.buf, prefix, content, inner, end, token);
-                return Ok(key);
-            }
-            Recall::New(asked) => self.new_text(asked, text, end, ruling, part, identity)?,
-            Recall::Nothing => self.text(text, end, ruling.plan, part, identity)?,
-        };
-        match outcome {
+        match self.text(text, end, plan, part, identity)? {
             Outcome::Untouched => {}
-            Outcome::Staged => self.w.edits.place_in_value(prefix, content, inner, text, end),
+            Outcome::Staged => self.w.edits.place_in_value(self.buf, prefix, content, inner, text, end),
             Outcome::Removed => {
                 self.w.identity.add(identity);
                 self.w.edits.delete(start, end);
             }
         }
-        Ok(key)
+        Ok(())
     }
 
     /// An attribute with a number or truth value: nothing to do, unless its key decides it.
@@ -80,44 +128,41 @@ impl Walk<'_> {
     fn scalar_attribute(
         &mut self,
         part: Part,
-        previous: u32,
         start: usize,
         prefix: usize,
         content: usize,
         key_end: usize,
         end: usize,
-    ) -> Result<u32, Stop> {
+    ) -> Result<(), Stop> {
         let place = self.place(part);
-        self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
-        let key = self.key(place, part, previous, content + 2, key_end)?;
+        let key = self.key(place, part, content + 2, key_end)?;
         let known = self.w.keys.get(key);
-        let decided = known.ruling.plan.whole.is_some_and(|whole| whole.action > Action::Keep);
+        let decided = known.plan.whole.is_some_and(|whole| whole.action > Action::Keep);
         if known.is_as_is() && !decided {
-            return Ok(key);
+            return Ok(());
         }
-        self.unusual_attribute(part, previous, start, prefix, content, end)
+        self.unusual_attribute(part, start, prefix, content, end)
     }
 
-    /// An attribute of any shape.
+    /// An attribute of any shape: nothing that is remembered.
     #[inline(never)]
     fn unusual_attribute(
         &mut self,
         part: Part,
-        previous: u32,
         start: usize,
         prefix: usize,
         content: usize,
         end: usize,
-    ) -> Result<u32, Stop> {
+    ) -> Result<(), Stop> {
+        self.w.turned_out.memorable = false;
         let pair = take_apart(self.buf, content, end)?;
         let place = self.place(part);
-        self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
         let key = match pair.key.or(self.indexed_key(&pair)) {
-            Some(field) => self.key(place, part, previous, field.value, field.end)?,
-            None => self.key(place, part, previous, content, content)?,
+            Some(field) => self.key(place, part, field.value, field.end)?,
+            None => self.key(place, part, content, content)?,
         };
         let identity = identity::of_attribute(self.signal, part, content, end);
-        let under = Under { part, plan: self.w.keys.get(key).ruling.plan, identity };
+        let under = Under { part, plan: self.w.keys.get(key).plan, identity };
         let depth = self.w.path.len();
         if let Some(field) = pair.key.or(self.indexed_key(&pair)) {
             let (from, to) = (field.value, field.end);
@@ -125,7 +170,7 @@ impl Walk<'_> {
         }
         let walked = self.pair(under, key, &pair, start, prefix, content, end);
         self.w.path.truncate(depth);
-        walked.map(|()| key)
+        walked
     }
 
     /// The field of the string table that a profile's key stands in.
@@ -136,8 +181,8 @@ impl Walk<'_> {
 
     /// The entry of the key at `start..end`, whose whole path that is.
     #[inline]
-    fn key(&mut self, place: keys::Place, part: Part, previous: u32, start: usize, end: usize) -> Result<u32, Stop> {
-        match self.w.keys.find(place, previous, &self.buf[start..end]) {
+    fn key(&mut self, place: keys::Place, part: Part, start: usize, end: usize) -> Result<u32, Stop> {
+        match self.w.keys.find(place, &self.buf[start..end]) {
             Some(key) if self.key_holds(key) => Ok(key),
             found => self.new_key(place, part, found, start, end),
         }
@@ -166,15 +211,14 @@ impl Walk<'_> {
             return Ok(key);
         }
         let plan = self.policy.plan(self.signal, part, Some(path), self.active);
-        let ruling = self.w.keys.ruling(self.signal, part, plan);
-        Ok(self.w.keys.insert(place, path.as_bytes(), ruling, searched))
+        Ok(self.w.keys.insert(place, path.as_bytes(), plan, searched))
     }
 
     /// The entry of a key inside a value's map: the path to it stands in `w.path`, its own text at `start..end`.
     fn nested_key(&mut self, under: Under, start: usize, end: usize) -> Result<u32, Stop> {
         let place = self.place(under.part).nested();
         self.w.learned.keys_elsewhere = true;
-        let found = self.w.keys.find(place, u32::MAX, &self.w.path);
+        let found = self.w.keys.find(place, &self.w.path);
         if let Some(key) = found
             && self.key_holds(key)
         {
@@ -187,8 +231,7 @@ impl Walk<'_> {
         }
         let path = std::str::from_utf8(&self.w.path).map_err(|_| malformed("invalid_utf8"))?;
         let plan = self.policy.plan(self.signal, under.part, Some(path), self.active);
-        let ruling = self.w.keys.ruling(self.signal, under.part, plan);
-        Ok(self.w.keys.insert(place, path.as_bytes(), ruling, searched))
+        Ok(self.w.keys.insert(place, path.as_bytes(), plan, searched))
     }
 
     /// A pair whose key has been looked up.
@@ -426,7 +469,7 @@ impl Walk<'_> {
         }
         self.w.path.extend_from_slice(&self.buf[from..to]);
         let walked = self.nested_key(under, from, to).and_then(|key| {
-            let plan = self.policy.join(under.plan, self.w.keys.get(key).ruling.plan);
+            let plan = self.policy.join(under.plan, self.w.keys.get(key).plan);
             let under = Under { plan, ..under };
             self.pair(under, key, &pair, element.start, element.prefix, element.value, element.end)
         });
@@ -435,11 +478,18 @@ impl Walk<'_> {
     }
 }
 
+/// Where in an attribute of the usual shape the key ends, the value's length stands and the text begins.
+#[derive(Clone, Copy)]
+struct Shape {
+    key_end: usize,
+    inner: usize,
+    text: usize,
+}
+
 /// The shape that nearly every attribute has: one key, one text value, all lengths of one byte and in agreement. Proves by
-/// itself that there is one key, one value and one field in it. Returns where the key ends, where the value's length stands
-/// and where the text begins.
+/// itself that there is one key, one value and one field in it.
 #[inline]
-fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<(usize, usize, usize)> {
+fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<Shape> {
     let pair = &buf[content..end];
     if pair.len() < 6 || pair[0] != 0x0a || pair[1] >= 0x80 {
         return None;
@@ -452,7 +502,7 @@ fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<(usize, usize, 
         && rest < 0x80 + 2
         && usize::from(header[1]) + 2 == rest
         && usize::from(header[3]) + 4 == rest;
-    usual.then_some((content + key_end, content + key_end + 1, content + key_end + 4))
+    usual.then_some(Shape { key_end: content + key_end, inner: content + key_end + 1, text: content + key_end + 4 })
 }
 
 /// The other shape that many attributes have: one key, one number or truth value. Returns where the key ends.

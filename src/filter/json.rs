@@ -59,7 +59,7 @@ impl Walk<'_> {
         let before = self.w.edits.staged();
         let outcome = match leaf.kind {
             embedded::Kind::Key => {
-                let plan = self.ruling(Part::AttributeKeys).plan;
+                let plan = self.plan(Part::AttributeKeys);
                 self.search_leaf(leaf, plan, Part::AttributeKeys, identity, Wanted::ALL)?
             }
             kind => {
@@ -155,13 +155,12 @@ impl Walk<'_> {
     /// What the policy says of a key inside JSON. The path to it is not at hand there: the key alone is asked for.
     fn json_plan(&mut self, part: Part, key: &[u8]) -> Plan {
         let place = self.place(part).in_json();
-        if let Some(found) = self.w.keys.find(place, u32::MAX, key) {
-            return self.w.keys.get(found).ruling.plan;
+        if let Some(found) = self.w.keys.find(place, key) {
+            return self.w.keys.get(found).plan;
         }
         let plan = self.policy.plan(self.signal, part, Some(&String::from_utf8_lossy(key)), self.active);
         // The key's text is searched as it comes along, not here.
-        let ruling = self.w.keys.ruling(self.signal, part, plan);
-        self.w.keys.insert(place, key, ruling, Searched::elsewhere());
+        self.w.keys.insert(place, key, plan, Searched::elsewhere());
         plan
     }
 }

@@ -1,7 +1,7 @@
 //! Attribute keys, interned: what the policy says of a key is asked once for each distinct key, not for each attribute.
 //!
-//! Records of one program carry the same keys in the same order. So each entry remembers which one came after it, and a
-//! look-up is mostly one comparison. Keys come from outside: nothing is decided by a hash alone, and the table is bounded.
+//! A worker sees few different keys. So a small table in front, by a hash of a few instructions, answers nearly all; the
+//! hash table proper stands behind it. Keys come from outside: nothing is decided by a hash alone, and both are bounded.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -10,44 +10,40 @@ use hashbrown::HashTable;
 
 use crate::detect::{Known, Pairs};
 use crate::otlp::{Part, Signal};
-use crate::policy::{Action, Active, Plan, RuleId};
+use crate::policy::{Active, Plan, RuleId};
 
-use super::memo::{PlanNumber, same};
+use super::memo::same;
 
 /// Beyond so many entries, or bytes in keys, the table starts anew.
 const MAX_ENTRIES: usize = 8_192;
 const MAX_BYTES: usize = 1 << 20;
+/// Slots of the table in front, a power of two.
+const FRONT: usize = 1_024;
 /// Places a context has room for: a signal's parts, plain and nested.
 const PLACES: u32 = 4 * 256;
 
-/// Where a key stands: signal, part, nested or not, and which conditional rules hold there.
+/// Where a key stands: signal, part, nested or not, and which conditional rules hold there. No place of an earlier generation
+/// is ever taken for one of a later, in which its number means something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u32);
+pub(super) struct Place {
+    at: u32,
+    generation: u32,
+}
 
 /// An interned key.
 #[derive(Debug)]
 pub(super) struct Key {
     place: Place,
     path: Box<[u8]>,
-    /// The entry that came after this one last time.
-    next: u32,
     /// With which known names its text was searched: see [`Keys::text_of`].
     names: u32,
     /// No known name stood in its text, of these pairs.
     plain: bool,
     pairs: Pairs,
-    pub ruling: Ruling,
+    pub plan: Plan,
     text: KeyText,
     /// The rules that acted on the key's text.
     hits: Box<[RuleId]>,
-}
-
-/// What the policy says of a place or key, and the number under which texts there are remembered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ruling {
-    pub plan: Plan,
-    /// None where texts are to be hidden: those are not remembered.
-    pub number: Option<PlanNumber>,
 }
 
 /// What becomes of a key's own text.
@@ -83,40 +79,51 @@ impl Searched {
 /// The table of one worker.
 #[derive(Default)]
 pub(super) struct Keys {
+    /// Entries by [`quick`].
+    front: Vec<u32>,
     table: HashTable<u32>,
     entries: Vec<Key>,
     bytes: usize,
     hash: RandomState,
     actives: Vec<Active>,
     /// What the policy says of a place without key.
-    rulings: Vec<Option<Ruling>>,
-    /// The plans that have a number, each with the place's part.
-    numbered: Vec<(Plan, Signal, Part)>,
+    plans: Vec<Option<Plan>>,
+    /// How often places began anew.
+    generation: u32,
 }
-
-/// So many plans are told apart; a policy hardly has more.
-const MAX_NUMBERED: usize = 1_024;
 
 impl Place {
     /// Of another part than the first.
     #[inline]
     pub fn of(self, part: Part) -> Place {
-        Place(self.0 + part as u32)
+        Place { at: self.at + part as u32, ..self }
     }
 
     /// The same place inside a value's map: keys are paths there.
     pub fn nested(self) -> Place {
-        Place(self.0 | 32)
+        Place { at: self.at | 32, ..self }
     }
 
     /// The same place inside JSON: keys stand alone there, and their text is searched elsewhere.
     pub fn in_json(self) -> Place {
-        Place(self.0 | 64)
+        Place { at: self.at | 64, ..self }
+    }
+
+    /// The same place, for attributes as a whole.
+    #[inline]
+    pub fn of_pair(self) -> Place {
+        Place { at: self.at | 96, ..self }
+    }
+
+    /// Its number, for hashes.
+    #[inline]
+    pub fn at(self) -> u32 {
+        self.at
     }
 
     /// The same place, looked at before the walk comes there: the key's text has not been searched.
     pub fn looked_ahead(self) -> Place {
-        Place(self.0 | 128)
+        Place { at: self.at | 128, ..self }
     }
 }
 
@@ -134,30 +141,8 @@ impl Keys {
         self.entries.clear();
         self.bytes = 0;
         self.actives.clear();
-        self.rulings.clear();
-    }
-
-    /// Forgets the numbers of plans too: for another policy.
-    pub fn forget(&mut self) {
-        self.clear();
-        self.numbered.clear();
-    }
-
-    /// A plan with its number.
-    pub fn ruling(&mut self, signal: Signal, part: Part, plan: Plan) -> Ruling {
-        if plan.whole.is_some_and(|whole| whole.action >= Action::Redact) {
-            return Ruling { plan, number: None };
-        }
-        let entry = (plan, signal, part);
-        let number = match self.numbered.iter().position(|known| *known == entry) {
-            Some(number) => Some(number),
-            None if self.numbered.len() < MAX_NUMBERED => {
-                self.numbered.push(entry);
-                Some(self.numbered.len() - 1)
-            }
-            None => None,
-        };
-        Ruling { plan, number: number.map(|number| PlanNumber(number as u16)) }
+        self.plans.clear();
+        self.generation = self.generation.wrapping_add(1);
     }
 
     /// The place of a signal's first part under these conditions.
@@ -172,53 +157,55 @@ impl Keys {
                 self.actives.len() - 1
             }
         };
-        Place(index as u32 * PLACES + signal as u32 * 256)
+        Place { at: index as u32 * PLACES + signal as u32 * 256, generation: self.generation }
     }
 
     /// What the policy says of a place without key, if it was asked before.
     #[inline]
-    pub fn ruling_of(&self, place: Place) -> Option<Ruling> {
-        *self.rulings.get(place.0 as usize)?
+    pub fn plan(&self, place: Place) -> Option<Plan> {
+        if place.generation == self.generation { *self.plans.get(place.at as usize)? } else { None }
     }
 
     /// Takes down what the policy says of a place without key.
     #[cold]
-    pub fn rule(&mut self, place: Place, signal: Signal, part: Part, plan: Plan) -> Ruling {
-        let (index, ruling) = (place.0 as usize, self.ruling(signal, part, plan));
-        if self.rulings.len() <= index {
-            self.rulings.resize(index + 1, None);
+    pub fn set_plan(&mut self, place: Place, plan: Plan) {
+        let index = place.at as usize;
+        if place.generation == self.generation {
+            self.plans.resize(self.plans.len().max(index + 1), None);
+            self.plans[index] = Some(plan);
         }
-        self.rulings[index] = Some(ruling);
-        ruling
     }
 
-    /// The entry of a key, `previous` being the one before it.
+    /// The entry of a key.
     #[inline]
-    pub fn find(&mut self, place: Place, previous: u32, path: &[u8]) -> Option<u32> {
-        if let Some(before) = self.entries.get(previous as usize) {
-            let guess = before.next;
-            if self.entries.get(guess as usize).is_some_and(|key| key.place == place && same(&key.path, path)) {
-                return Some(guess);
-            }
+    pub fn find(&mut self, place: Place, path: &[u8]) -> Option<u32> {
+        let slot = quick(place, path);
+        if let Some(index) = self.front.get(slot)
+            && self.entries.get(*index as usize).is_some_and(|key| key.place == place && same(&key.path, path))
+        {
+            return Some(*index);
         }
-        let found = self.look_up(place, path)?;
-        if let Some(before) = self.entries.get_mut(previous as usize) {
-            before.next = found;
-        }
-        Some(found)
+        self.look_up(slot, place, path)
     }
 
     #[inline(never)]
-    fn look_up(&self, place: Place, path: &[u8]) -> Option<u32> {
+    fn look_up(&mut self, slot: usize, place: Place, path: &[u8]) -> Option<u32> {
         let is = |index: &u32| {
             let key = &self.entries[*index as usize];
             key.place == place && *key.path == *path
         };
-        self.table.find(hash(&self.hash, place, path), is).copied()
+        let found = self.table.find(hash(&self.hash, place, path), is).copied();
+        if let Some(index) = found {
+            if self.front.is_empty() {
+                self.front = vec![u32::MAX; FRONT];
+            }
+            self.front[slot] = index;
+        }
+        found
     }
 
     /// Enters a key that [`Keys::find`] did not know.
-    pub fn insert(&mut self, place: Place, path: &[u8], ruling: Ruling, searched: Searched) -> u32 {
+    pub fn insert(&mut self, place: Place, path: &[u8], plan: Plan, searched: Searched) -> u32 {
         let Searched { text, hits, names, plain } = searched;
         if self.entries.len() >= MAX_ENTRIES || self.bytes + path.len() > MAX_BYTES {
             self.table.clear();
@@ -227,17 +214,7 @@ impl Keys {
         }
         self.bytes += path.len();
         let index = self.entries.len() as u32;
-        self.entries.push(Key {
-            place,
-            path: path.into(),
-            next: index,
-            names,
-            plain,
-            pairs: Pairs::of(path),
-            ruling,
-            text,
-            hits,
-        });
+        self.entries.push(Key { place, path: path.into(), names, plain, pairs: Pairs::of(path), plan, text, hits });
         let (entries, hasher) = (&self.entries, &self.hash);
         let rehash = |index: &u32| {
             let key = &entries[*index as usize];
@@ -279,10 +256,21 @@ impl Keys {
     }
 }
 
+/// Where in the table in front a key belongs: by its place, length, first and last eight bytes.
+#[inline]
+fn quick(place: Place, path: &[u8]) -> usize {
+    let (first, last) = match (path.first_chunk(), path.last_chunk()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => (path.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+    };
+    let mixed = first ^ last.rotate_left(23) ^ u64::from(place.at) << 40 ^ path.len() as u64;
+    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - FRONT.trailing_zeros())) as usize
+}
+
 fn hash(state: &RandomState, place: Place, path: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
     hasher.write(path);
-    hasher.write_u32(place.0);
+    hasher.write_u32(place.at);
     hasher.finish()
 }
 
@@ -292,8 +280,6 @@ mod tests {
     use crate::policy::TextPlanId;
 
     const PLAN: Plan = Plan { whole: None, text: TextPlanId(0), names_host: false };
-
-    const RULING: Ruling = Ruling { plan: PLAN, number: None };
 
     fn searched() -> Searched {
         Searched { text: KeyText::AsIs, hits: Box::new([]), names: 0, plain: true }
@@ -306,15 +292,15 @@ mod tests {
         let other = keys.place(Signal::Logs, Active::default()).of(Part::ResourceAttributes);
         let long = "k".repeat(40);
         for path in ["a", "host", "client.address", "a.longer.key.than.sixteen", &long] {
-            assert_eq!(keys.find(body, u32::MAX, path.as_bytes()), None);
-            let index = keys.insert(body, path.as_bytes(), RULING, searched());
-            assert_eq!(keys.find(body, u32::MAX, path.as_bytes()), Some(index));
-            assert_eq!(keys.find(body, index, path.as_bytes()), Some(index));
-            assert_eq!(keys.find(other, index, path.as_bytes()), None);
-            assert_eq!(keys.find(body.nested(), index, path.as_bytes()), None);
+            assert_eq!(keys.find(body, path.as_bytes()), None);
+            let index = keys.insert(body, path.as_bytes(), PLAN, searched());
+            assert_eq!(keys.find(body, path.as_bytes()), Some(index));
+            assert_eq!(keys.find(body, path.as_bytes()), Some(index));
+            assert_eq!(keys.find(other, path.as_bytes()), None);
+            assert_eq!(keys.find(body.nested(), path.as_bytes()), None);
             let mut near = path.as_bytes().to_vec();
             *near.last_mut().unwrap() ^= 1;
-            assert_eq!(keys.find(body, index, &near), None, "{path}");
+            assert_eq!(keys.find(body, &near), None, "{path}");
         }
     }
 
@@ -332,15 +318,14 @@ mod tests {
     fn the_table_stays_bounded_whatever_keys_come() {
         let mut keys = Keys::default();
         let place = keys.place(Signal::Logs, Active::default()).of(Part::RecordAttributes);
-        let mut previous = u32::MAX;
         for number in 0..3 * MAX_ENTRIES {
             let path = number.to_string();
-            assert_eq!(keys.find(place, previous, path.as_bytes()), None);
-            previous = keys.insert(place, path.as_bytes(), RULING, searched());
+            assert_eq!(keys.find(place, path.as_bytes()), None);
+            keys.insert(place, path.as_bytes(), PLAN, searched());
             assert!(keys.entries.len() <= MAX_ENTRIES && keys.bytes <= MAX_BYTES);
         }
         let long = vec![b'x'; MAX_BYTES];
-        keys.insert(place, &long, RULING, searched());
+        keys.insert(place, &long, PLAN, searched());
         assert_eq!(keys.entries.len(), 1);
     }
 
@@ -349,33 +334,27 @@ mod tests {
         let (mut keys, mut known) = (Keys::default(), Known::default());
         known.add(b"web-1");
         let place = keys.place(Signal::Logs, Active::default()).of(Part::RecordAttributes);
-        let near = keys.insert(place, b"web-1.load", RULING, searched());
+        let near = keys.insert(place, b"web-1.load", PLAN, searched());
         assert!(keys.holds(near, 0, &known) && !keys.holds(near, 1, &known));
-        let far = keys.insert(place, b"client.address", RULING, searched());
+        let far = keys.insert(place, b"client.address", PLAN, searched());
         assert!(keys.holds(far, 2, &known) && keys.text_of(far, 2).is_some());
-        let odd = keys.insert(place, b"b", RULING, Searched { plain: false, ..searched() });
+        let odd = keys.insert(place, b"b", PLAN, Searched { plain: false, ..searched() });
         assert!(!keys.holds(odd, 1, &known));
     }
 
     #[test]
-    fn plans_have_numbers_of_their_own_and_hiding_ones_have_none() {
+    fn a_place_of_an_earlier_generation_is_no_place_of_a_later_one() {
         let mut keys = Keys::default();
-        let number = |keys: &mut Keys, part, plan| keys.ruling(Signal::Logs, part, plan).number;
-        let body = number(&mut keys, Part::Body, PLAN);
-        assert!(body.is_some() && number(&mut keys, Part::Body, PLAN) == body);
-        assert_ne!(number(&mut keys, Part::RecordAttributes, PLAN), body);
-        let treatment = crate::policy::TreatmentId(0);
-        let whole = |action| crate::policy::Whole {
-            action,
-            rule: RuleId(0),
-            ip: treatment,
-            email: treatment,
-            host: treatment,
-            other: treatment,
-            deep: false,
-        };
-        let masked = Plan { whole: Some(whole(Action::Mask)), ..PLAN };
-        assert!(![None, body].contains(&number(&mut keys, Part::Body, masked)));
-        assert_eq!(number(&mut keys, Part::Body, Plan { whole: Some(whole(Action::Redact)), ..PLAN }), None);
+        let early = keys.place(Signal::Logs, Active(1));
+        keys.insert(early, b"a", PLAN, searched());
+        keys.set_plan(early, PLAN);
+        assert!(keys.find(early, b"a").is_some() && keys.plan(early).is_some());
+        for conditions in 2..3_000 {
+            keys.place(Signal::Logs, Active(conditions));
+        }
+        let late = keys.place(Signal::Logs, Active(1));
+        assert_ne!(early, late);
+        keys.set_plan(early, PLAN);
+        assert_eq!((keys.find(early, b"a"), keys.plan(early), keys.plan(late)), (None, None, None));
     }
 }

@@ -111,6 +111,8 @@ impl Walk<'_> {
         let _ = self.policy.detector().find(self.buf, start, end, &context, &mut self.w.found);
         for span in self.w.found.spans.iter().filter(|span| span.entity == Entity::Host) {
             self.w.learned.note(&self.buf[span.start as usize..span.end as usize]);
+            // What is remembered of a value is its token, not the names in it.
+            self.w.turned_out.memorable = false;
         }
     }
 

@@ -52,13 +52,12 @@ impl Walk<'_> {
         let place = self.place(Part::ResourceAttributes).looked_ahead();
         let attributes: Vec<_> = Told::of_field(self, content, end, 1, schema::RESOURCE.id).attributes().collect();
         for (key, content, end) in attributes {
-            let names_host = match self.w.keys.find(place, u32::MAX, key) {
-                Some(found) => self.w.keys.get(found).ruling.plan.names_host,
+            let names_host = match self.w.keys.find(place, key) {
+                Some(found) => self.w.keys.get(found).plan.names_host,
                 None => {
                     let path = String::from_utf8_lossy(key);
                     let plan = self.policy.plan(signal, Part::ResourceAttributes, Some(&path), active);
-                    let ruling = self.w.keys.ruling(signal, Part::ResourceAttributes, plan);
-                    self.w.keys.insert(place, key, ruling, Searched::elsewhere());
+                    self.w.keys.insert(place, key, plan, Searched::elsewhere());
                     plan.names_host
                 }
             };

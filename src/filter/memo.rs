@@ -1,70 +1,61 @@
-//! Texts seen before: telemetry says the same few things over and over, and what became of a short text depends on nothing
-//! but the text and what the policy says of its place.
+//! Texts and attributes seen before: telemetry says the same few things over and over, and what becomes of a short one
+//! depends on nothing but its bytes and its place.
 //!
-//! Remembered are texts that stay as they are, and those that one token replaces from end to end. Not remembered are
-//! texts that are to be hidden (they would lie in memory longer than it takes), texts in which a known name of a host may
-//! stand (other names are known under another resource), and whatever had an effect besides.
+//! Remembered are those that stay as they are, and those of which one token replaces the whole text. Not remembered is what
+//! is to be hidden (it would lie in memory longer than it takes), what a known name of a host may stand in (other names are
+//! known under another resource), and whatever had an effect besides.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 
+use super::keys::Place;
 use crate::associative::Table;
 use crate::detect::Pairs;
 use crate::policy::RuleId;
 
-/// Texts and tokens up to so many bytes together.
-const ROOM: usize = 112;
-/// Longer texts seldom come again.
-pub(super) const MAX_TEXT: usize = 64;
+/// Longer ones seldom come again.
+pub(super) const MAX: usize = 128;
+/// What was there and what it became have so many bytes together.
+const ROOM: usize = 168;
 const ENTRIES: usize = 16_384;
 
-/// What the policy says of a text's place and key, numbered: see [`super::keys::Keys`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PlanNumber(pub u16);
-
-/// What became of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Became<'m> {
-    Itself,
-    Token(Token<'m>),
-}
-
-/// What replaced a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token<'m> {
-    pub token: &'m [u8],
-    pub rule: RuleId,
-    /// The text named a host.
-    pub host: bool,
-    /// Other texts may get the same token: see [`super::identity`].
-    pub merges: bool,
-}
-
-/// 2 MiB once the first text came in.
+/// 3 MiB once the first text came in.
 pub(super) struct Memo {
     table: Table<Slot>,
     hash: RandomState,
 }
 
-/// Two cache lines.
+/// What replaced something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token<'m> {
+    pub bytes: &'m [u8],
+    pub rule: RuleId,
+    /// Where in what was there the name of a host began that ran to its end.
+    pub host: Option<u8>,
+    /// Others may get the same token: see [`super::identity`].
+    pub merges: bool,
+}
+
+/// Three cache lines.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Slot {
     bytes: [u8; ROOM],
     pairs: Pairs,
-    plan: u16,
+    place: Place,
     rule: RuleId,
-    text: u8,
-    token: u8,
+    was: u8,
+    became: u8,
+    host: u8,
     flags: u8,
 }
 
 const REPLACED: u8 = 1;
-const HOST: u8 = 2;
-const MERGES: u8 = 4;
+const MERGES: u8 = 2;
+const NO_HOST: u8 = u8::MAX;
 
-/// A text that was looked for, to be entered under if it was not there.
+/// Something that was looked for, to be entered if it was not there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked(u64);
 
@@ -79,55 +70,68 @@ impl Memo {
         self.table.clear();
     }
 
-    /// The entry of a text.
+    /// The entry of what stands at a place.
     #[inline]
-    pub fn find(&mut self, plan: PlanNumber, text: &[u8]) -> (Asked, Option<usize>) {
+    pub fn find(&mut self, place: Place, bytes: &[u8]) -> (Asked, Option<usize>) {
         let mut hasher = self.hash.build_hasher();
-        hasher.write(text);
-        hasher.write_u16(plan.0);
+        hasher.write(bytes);
+        hasher.write_u32(place.at());
         let hash = hasher.finish();
-        let is = |slot: &Slot| slot.plan == plan.0 && same(slot.text(), text);
+        let is = |slot: &Slot| slot.place == place && same(slot.was(), bytes);
         (Asked(hash), self.table.find(hash, is))
     }
 
-    /// The pairs of an entry's text, to know whether a known name may stand in it.
+    /// The pairs in an entry's bytes, to know whether a known name may stand there.
     #[inline]
     pub fn pairs(&self, entry: usize) -> Pairs {
         self.table.slot(entry).pairs
     }
 
-    /// Whether a token replaces the entry's text.
+    /// What replaced an entry; none if it stays as it is.
     #[inline]
-    pub fn is_replaced(&self, entry: usize) -> bool {
-        self.table.slot(entry).flags & REPLACED != 0
-    }
-
-    /// What replaces the entry's text, if anything does.
-    #[inline]
-    pub fn token(&self, entry: usize) -> Token<'_> {
+    pub fn token(&self, entry: usize) -> Option<Token<'_>> {
         let slot = self.table.slot(entry);
-        let from = usize::from(slot.text);
-        let token = &slot.bytes[from..from + usize::from(slot.token)];
-        Token { token, rule: slot.rule, host: slot.flags & HOST != 0, merges: slot.flags & MERGES != 0 }
+        if slot.flags & REPLACED == 0 {
+            return None;
+        }
+        let from = usize::from(slot.was);
+        Some(Token {
+            bytes: &slot.bytes[from..from + usize::from(slot.became)],
+            rule: slot.rule,
+            host: (slot.host != NO_HOST).then_some(slot.host),
+            merges: slot.flags & MERGES != 0,
+        })
     }
 
-    /// Enters a text that [`Memo::find`] did not know.
-    pub fn insert(&mut self, asked: Asked, plan: PlanNumber, text: &[u8], became: Became<'_>) {
-        let (token, rule, flags) = match became {
-            Became::Itself => (&[][..], RuleId(0), 0),
-            Became::Token(Token { token, rule, host, merges }) => {
-                (token, rule, REPLACED | if host { HOST } else { 0 } | if merges { MERGES } else { 0 })
-            }
-        };
-        if text.len() > MAX_TEXT || text.len() + token.len() > ROOM {
+    /// Enters what [`Memo::find`] did not know.
+    pub fn insert(&mut self, asked: Asked, place: Place, was: &[u8], became: Option<Token<'_>>) {
+        let token = became.map_or(&[][..], |token| token.bytes);
+        if was.len() > MAX || was.len() + token.len() > ROOM {
             return;
         }
         let mut bytes = [0; ROOM];
-        bytes[..text.len()].copy_from_slice(text);
-        bytes[text.len()..text.len() + token.len()].copy_from_slice(token);
-        let pairs = Pairs::of(text);
-        let (text, token) = (text.len() as u8, token.len() as u8);
-        self.table.insert(asked.0, Slot { bytes, pairs, plan: plan.0, rule, text, token, flags });
+        bytes[..was.len()].copy_from_slice(was);
+        bytes[was.len()..was.len() + token.len()].copy_from_slice(token);
+        self.table.insert(
+            asked.0,
+            Slot {
+                bytes,
+                pairs: Pairs::of(was),
+                place,
+                rule: became.map_or(RuleId(0), |token| token.rule),
+                was: was.len() as u8,
+                became: token.len() as u8,
+                host: became.and_then(|token| token.host).unwrap_or(NO_HOST),
+                flags: became.map_or(0, |token| REPLACED | if token.merges { MERGES } else { 0 }),
+            },
+        );
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn was(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.was)]
     }
 }
 
@@ -156,66 +160,51 @@ fn same_short(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-impl Slot {
-    #[inline]
-    fn text(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.text)]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::keys::Keys;
+    use crate::otlp::{Part, Signal};
+    use crate::policy::Active;
 
-    const PLAN: PlanNumber = PlanNumber(3);
-
-    #[test]
-    fn a_text_is_known_again_under_its_plan_and_no_other() {
-        let mut memo = Memo::default();
-        let token = Became::Token(Token { token: b"ip_7_x", rule: RuleId(4), host: true, merges: false });
-        for (text, became) in [(&b"10.0.0.1"[..], token), (b"GET", Became::Itself), (b"", Became::Itself)] {
-            let (asked, found) = memo.find(PLAN, text);
-            assert_eq!(found, None);
-            memo.insert(asked, PLAN, text, became);
-            let found = memo.find(PLAN, text).1.expect("it was entered");
-            assert_eq!(memo.is_replaced(found), became != Became::Itself);
-            if let Became::Token(token) = became {
-                assert_eq!(memo.token(found), token);
-            }
-            assert_eq!(memo.find(PlanNumber(4), text).1, None);
-            assert_eq!(memo.find(PLAN, &[text, b"0"].concat()).1, None);
-        }
-        memo.clear();
-        assert_eq!(memo.find(PLAN, b"GET").1, None);
+    fn place(part: Part) -> Place {
+        Keys::default().place(Signal::Logs, Active::default()).of(part)
     }
 
     #[test]
-    fn an_entry_knows_which_names_may_stand_in_it() {
+    fn what_was_seen_is_known_again_at_its_place_and_at_no_other() {
         let mut memo = Memo::default();
-        let (asked, _) = memo.find(PLAN, b"to web-1");
-        memo.insert(asked, PLAN, b"to web-1", Became::Itself);
-        let entry = memo.find(PLAN, b"to web-1").1.unwrap();
-        assert_eq!(memo.pairs(entry), Pairs::of(b"to web-1"));
+        let (here, there) = (place(Part::RecordAttributes), place(Part::ResourceAttributes));
+        let token = Token { bytes: b"ip_7_x", rule: RuleId(4), host: Some(2), merges: true };
+        for (was, became) in [(&b"10.0.0.1"[..], Some(token)), (b"GET", None), (b"", None)] {
+            let (asked, found) = memo.find(here, was);
+            assert_eq!(found, None);
+            memo.insert(asked, here, was, became);
+            let found = memo.find(here, was).1.expect("it was entered");
+            assert_eq!((memo.token(found), memo.pairs(found)), (became, Pairs::of(was)));
+            assert_eq!(memo.find(there, was).1, None);
+            assert_eq!(memo.find(here.of_pair(), was).1, None);
+            assert_eq!(memo.find(here, &[was, b"0"].concat()).1, None);
+        }
+        memo.clear();
+        assert_eq!(memo.find(here, b"GET").1, None);
     }
 
     #[test]
     fn what_is_too_long_is_not_remembered() {
         let mut memo = Memo::default();
-        let long = [b'x'; MAX_TEXT + 1];
-        let token = [b't'; ROOM];
-        for (text, became) in [
-            (&long[..], Became::Itself),
-            (b"x", Became::Token(Token { token: &token, rule: RuleId(0), host: false, merges: false })),
-        ] {
-            let (asked, _) = memo.find(PLAN, text);
-            memo.insert(asked, PLAN, text, became);
-            assert_eq!(memo.find(PLAN, text).1, None);
+        let (long, bytes, here) = ([b'x'; MAX + 1], [b't'; ROOM], place(Part::Body));
+        let token = Token { bytes: &bytes, rule: RuleId(0), host: None, merges: false };
+        for (was, became) in [(&long[..], None), (b"x", Some(token))] {
+            let (asked, _) = memo.find(here, was);
+            memo.insert(asked, here, was, became);
+            assert_eq!(memo.find(here, was).1, None);
         }
     }
 
     #[test]
-    fn an_entry_takes_two_cache_lines() {
-        assert_eq!(size_of::<Slot>(), 128);
+    fn an_entry_takes_three_cache_lines() {
+        assert_eq!(size_of::<Slot>(), 192);
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl Worker {
     fn begin(&mut self, engine: &Engine) {
         if self.engine != engine.serial {
             self.engine = engine.serial;
-            self.keys.forget();
+            self.keys.clear();
             self.cache.clear();
             self.memo.clear();
         }

@@ -199,7 +199,7 @@ impl Walk<'_> {
         if field.value == field.end {
             return Ok(());
         }
-        let table = self.ruling(Part::StringTable).plan;
+        let table = self.plan(Part::StringTable);
         let plan = match self.profiles.uses.get(index).copied().flatten() {
             Some(used) => self.policy.join(deep(used), table),
             None => table,

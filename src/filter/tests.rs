@@ -44,9 +44,27 @@ fn resource(attributes: Vec<KeyValue>) -> Resource {
     Resource { attributes, ..Default::default() }
 }
 
+/// Filters a request, and again with a worker that remembers it: that must change nothing.
+fn filter_as_ever(engine: &Engine, signal: Signal, request: Vec<u8>) -> Result<Filtered, Refusal> {
+    let (mut worker, request) = (Worker::default(), Bytes::from(request));
+    let first = engine.filter(&mut worker, signal, request.clone());
+    let counts = worker.take_counts();
+    for _ in 0..2 {
+        let again = engine.filter(&mut worker, signal, request.clone());
+        match (&first, &again) {
+            (Ok(first), Ok(again)) => {
+                assert_eq!(first.bytes, again.bytes);
+                assert_eq!((first.records, first.dropped), (again.records, again.dropped));
+                assert_eq!(counts.rules, worker.take_counts().rules);
+            }
+            (first, again) => assert_eq!(first.as_ref().err(), again.as_ref().err()),
+        }
+    }
+    first
+}
+
 fn filter_logs(engine: &Engine, request: &ExportLogsServiceRequest) -> (ExportLogsServiceRequest, Filtered) {
-    let filtered =
-        engine.filter(&mut Worker::default(), Signal::Logs, request.encode_to_vec().into()).expect("well-formed");
+    let filtered = filter_as_ever(engine, Signal::Logs, request.encode_to_vec()).expect("well-formed");
     (ExportLogsServiceRequest::decode(filtered.bytes.clone()).expect("decodes"), filtered)
 }
 
@@ -81,7 +99,7 @@ fn points(attributes: Vec<Vec<KeyValue>>) -> ExportMetricsServiceRequest {
 
 fn filter_points(engine: &Engine, attributes: Vec<Vec<KeyValue>>) -> Vec<Vec<KeyValue>> {
     let request = points(attributes).encode_to_vec();
-    let filtered = engine.filter(&mut Worker::default(), Signal::Metrics, request.into()).expect("well-formed");
+    let filtered = filter_as_ever(engine, Signal::Metrics, request).expect("well-formed");
     let out = ExportMetricsServiceRequest::decode(filtered.bytes).expect("decodes");
     match &out.resource_metrics[0].scope_metrics[0].metrics[0].data {
         Some(Data::Gauge(gauge)) => gauge.data_points.iter().map(|point| point.attributes.clone()).collect(),
@@ -358,4 +376,16 @@ fn a_rule_that_hides_what_gives_a_name_away_does_not_show_the_name_elsewhere() {
     };
     let out = one_record(&engine, resource(vec![]), record);
     assert!(!string(out.attributes[0].value.as_ref()).contains("fw01x"), "{:?}", out.attributes);
+}
+
+#[test]
+fn a_name_is_learned_from_a_value_each_time_it_comes() {
+    let engine = engine("rules:\n  - {name: lines, keys: line, as: user, action: pseudonymise}\n");
+    let record = LogRecord {
+        body: text("seen by fw01x today"),
+        attributes: vec![pair("line", "<34>Oct 11 22:14:15 fw01x sshd[4]: opened")],
+        ..Default::default()
+    };
+    let out = one_record(&engine, resource(vec![]), record);
+    assert!(!body(&out).contains("fw01x"), "{:?}", out.body);
 }

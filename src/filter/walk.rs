@@ -9,7 +9,7 @@ use crate::wire::read::{self, Field};
 
 use super::attribute::attributes_field;
 use super::identity::{self, Identity};
-use super::keys::{self, Ruling};
+use super::keys;
 use super::profiles::Profiles;
 use super::text::Outcome;
 use super::{Engine, Refusal, Worker};
@@ -108,19 +108,12 @@ const METRIC: u8 = schema::METRIC.id;
 const LOG_RECORD: u8 = schema::LOG_RECORD.id;
 
 /// What has come up in a message so far.
+#[derive(Default)]
 struct Seen {
-    /// The entry of the last attribute's key.
-    key: u32,
     /// A member of the message's oneof.
     chosen: bool,
     /// The repeated `fixed64` fields, a bit each.
     items: u64,
-}
-
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen { key: u32::MAX, chosen: false, items: 0 }
-    }
 }
 
 impl Seen {
@@ -183,11 +176,12 @@ impl<'a> Walk<'a> {
 
     /// What the policy says of a text that stands under no key.
     #[inline]
-    pub fn ruling(&mut self, part: Part) -> Ruling {
+    pub fn plan(&mut self, part: Part) -> Plan {
         let place = self.place(part);
-        self.w.keys.ruling_of(place).unwrap_or_else(|| {
+        self.w.keys.plan(place).unwrap_or_else(|| {
             let plan = self.policy.plan(self.signal, part, None, self.active);
-            self.w.keys.rule(place, self.signal, part, plan)
+            self.w.keys.set_plan(place, plan);
+            plan
         })
     }
 
@@ -211,7 +205,7 @@ impl<'a> Walk<'a> {
 
     /// The text that is all of the buffer.
     pub fn lone_text(&mut self, part: Part) -> Option<Vec<u8>> {
-        let Ruling { plan, .. } = self.ruling(part);
+        let plan = self.plan(part);
         match self.text(0, self.buf.len(), plan, part, Identity::None) {
             Ok(Outcome::Staged) => {
                 let mut out = Vec::new();
@@ -265,7 +259,7 @@ impl<'a> Walk<'a> {
             }
             Step::Attributes(part) => {
                 let (value, stop) = read::length(self.buf, pos, end)?;
-                seen.key = self.attribute(part, seen.key, start, pos, value, stop)?;
+                self.attribute(part, start, pos, value, stop)?;
                 Ok(stop)
             }
             Step::Text(part) => {
@@ -403,7 +397,7 @@ impl<'a> Walk<'a> {
             Role::Dictionary => self.inside(prefix, content, end, |walk| walk.dictionary(content, end)),
             Role::Value => {
                 let part = if parent == schema::LOG_RECORD.id { Part::Body } else { Part::RecordAttributes };
-                let Ruling { plan, .. } = self.ruling(part);
+                let plan = self.plan(part);
                 self.body(part, plan, start, prefix, content, end)
             }
             Role::Plain => unreachable!("handled by the caller"),
@@ -494,9 +488,9 @@ impl<'a> Walk<'a> {
         if content == end {
             return Ok(());
         }
-        let ruling = self.ruling(part);
+        let plan = self.plan(part);
         let identity = identity::of_text(self.signal, part);
-        match self.short_text(content, end, ruling, part, identity)? {
+        match self.short_text(content, end, plan, part, identity)? {
             Outcome::Untouched => {}
             Outcome::Staged => self.place_in_frame(prefix, content, end),
             Outcome::Removed => self.w.edits.delete(start, end),
@@ -516,7 +510,7 @@ impl<'a> Walk<'a> {
         if content == end {
             return Ok(());
         }
-        let Ruling { plan, .. } = self.ruling(part);
+        let plan = self.plan(part);
         if part == Part::OriginalPayload && !kept_whole(plan) {
             self.w.edits.delete(start, end);
             self.w.counts.fail_closed("original_payload");
@@ -543,7 +537,7 @@ impl<'a> Walk<'a> {
         if !id.iter().all(|byte| (0x20..0x7f).contains(byte)) {
             return Ok(());
         }
-        let Ruling { plan, .. } = self.ruling(Part::Ids);
+        let plan = self.plan(Part::Ids);
         match self.bytes(content, end, plan, Part::Ids, Identity::None)? {
             Outcome::Untouched => {}
             Outcome::Staged | Outcome::Removed => {

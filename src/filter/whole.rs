@@ -27,6 +27,7 @@ impl<'a> Walk<'a> {
         self.learn_from_unsearched(start, end, plan, part);
         if let Some(inside) = self.stricter_inside(buf, start, end, plan, whole, part) {
             self.w.counts.rule(inside.rule);
+            self.w.turned_out.memorable = false;
             return match inside.action {
                 Action::DropRecord => Err(Stop::Drop(inside.rule)),
                 Action::Stay => Ok(Outcome::Removed),

@@ -196,13 +196,37 @@ impl Edits {
     /// Puts what was staged into the innermost open field, through three lengths at once: that of a message whose length
     /// stands at `outer..outer_content` and ends with the text, and within it a message that holds nothing but the text,
     /// `inner..text` being its length, the text's tag and the text's length. (An attribute with a text value.)
-    pub fn place_in_value(&mut self, outer: usize, outer_content: usize, inner: usize, text: usize, end: usize) {
+    pub fn place_in_value(
+        &mut self,
+        input: &[u8],
+        outer: usize,
+        outer_content: usize,
+        inner: usize,
+        text: usize,
+        end: usize,
+    ) {
         self.touch();
         let growth: i64 = self.staged.iter().map(Entry::growth).sum();
         let text_len = ((end - text) as i64 + growth) as u64;
         let header = self.value_header(text_len);
         let header_growth = header.len() as i64 - (text - inner) as i64;
         let content = (end - outer_content) as i64 + growth + header_growth;
+        if let [one] = self.staged[..]
+            && (one.start, one.end) == (text as u32, end as u32)
+        {
+            // One token for the whole text. Writing the key out again costs less than an edit for each length.
+            let length = Varint::at_least(content as u64, outer_content - outer);
+            let at = self.bytes.len();
+            self.bytes.extend_from_slice(length.as_slice());
+            self.bytes.extend_from_slice(&input[outer_content..inner]);
+            self.bytes.extend_from_slice(header.as_slice());
+            self.bytes.extend_from_within(one.at as usize..(one.at + one.len) as usize);
+            let len = (self.bytes.len() - at) as u32;
+            let entry = Entry { start: outer as u32, end: end as u32, at: at as u32, len };
+            *self.grown() += entry.growth();
+            self.staged.clear();
+            return self.push(entry);
+        }
         let outer_length = self.length_entry(outer, outer_content, content as u64);
         *self.grown() += outer_length.growth() + growth + header_growth;
         self.push(outer_length);
@@ -212,32 +236,15 @@ impl Edits {
         self.entries.append(&mut self.staged);
     }
 
-    /// Replaces the text with which an attribute ends (see [`Edits::place_in_value`]) as a whole, in one edit from the
-    /// attribute's length on: its key is written out again, which costs less than an edit of its own for each length.
-    #[inline]
-    pub fn replace_value(
-        &mut self,
-        input: &[u8],
-        prefix: usize,
-        content: usize,
-        inner: usize,
-        end: usize,
-        with: &[u8],
-    ) {
-        self.touch();
-        let header = self.value_header(with.len() as u64);
-        let key = &input[content..inner];
-        let len = key.len() + header.len() + with.len();
-        let length = Varint::at_least(len as u64, content - prefix);
-        let at = self.bytes.len();
-        self.bytes.reserve(length.len + len);
-        self.bytes.extend_from_slice(length.as_slice());
-        self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(header.as_slice());
-        self.bytes.extend_from_slice(with);
-        let entry = Entry { start: prefix as u32, end: end as u32, at: at as u32, len: (self.bytes.len() - at) as u32 };
-        *self.grown() += entry.growth();
-        self.push(entry);
+    /// How many edits there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What the last edit put in the place of `start..end`, if it replaced that and no less.
+    pub fn last_replacing(&self, start: usize, end: usize) -> Option<&[u8]> {
+        let last = self.entries.last().filter(|last| (last.start, last.end) == (start as u32, end as u32))?;
+        Some(&self.bytes[last.at as usize..][..last.len as usize])
     }
 
     /// A state to [`roll back`](Edits::roll_back) to, as long as the frames that are open now stay open.
@@ -524,12 +531,17 @@ mod tests {
 
             let mut fast = Edits::default();
             fast.stage(text_at, end, |out| out.extend_from_slice(&replacement));
-            fast.place_in_value(1, 2, text_at - 3, text_at, end);
+            fast.place_in_value(&input, 1, 2, text_at - 3, text_at, end);
             assert_eq!(written(&mut slow, &input), written(&mut fast, &input), "{text} {token}");
 
-            let mut whole = Edits::default();
-            whole.replace_value(&input, 1, 2, text_at - 3, end, &replacement);
-            assert_eq!(written(&mut slow, &input), written(&mut whole, &input), "{text} {token}");
+            // In two pieces, which makes edits of their own for the lengths.
+            if text.len() > 1 {
+                let mut pieces = Edits::default();
+                pieces.stage(text_at, text_at + 1, |out| out.extend_from_slice(&replacement));
+                pieces.stage(text_at + 1, end, |_| {});
+                pieces.place_in_value(&input, 1, 2, text_at - 3, text_at, end);
+                assert_eq!(written(&mut slow, &input), written(&mut pieces, &input), "{text} {token}");
+            }
         }
     }
 

@@ -67,6 +67,12 @@ impl Sink<'_> {
         }
     }
 
+    /// Whether these very bytes were found to be a host's name by their shape.
+    fn knows_host(&self, start: usize, end: usize) -> bool {
+        let (start, end) = ((self.offset + start) as u32, (self.offset + end) as u32);
+        self.spans.iter().any(|span| (span.start, span.end, span.entity) == (start, end, Entity::Host))
+    }
+
     fn user(&mut self, start: usize, end: usize) {
         if self.wanted.has(Wanted::USER) {
             self.push(start, end, Entity::User);
@@ -164,6 +170,9 @@ fn past_escape(text: &[u8], start: usize, end: usize) -> usize {
 fn value_behind(text: &[u8], from: usize, class: KeyClass, separator: Separator, sink: &mut Sink<'_>) {
     let (start, quoted) = skip_lead(text, from);
     let end = host_end(text, start);
+    if sink.knows_host(start, end) {
+        return;
+    }
     let name = &text[start..end];
     let behind = text.get(end).copied();
     let marked = is_marked(name);
