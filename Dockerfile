@@ -21,6 +21,7 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY proto proto
 COPY rules rules
 COPY benches benches
+COPY docs docs
 COPY src src
 # A target that is named is built apart from procedural macros, which cannot be static.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

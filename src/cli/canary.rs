@@ -17,7 +17,7 @@ use crate::send::{Endpoint, Grpc, Link, Target};
 /// Send canaries through a running sidecar
 ///
 /// Sends logs, metrics, traces and a profile with addresses, names and credentials that are reserved for documentation. Every
-/// request must be acknowledged. With --receive this command is the destination too, and fails if an identifier arrives as
+/// request must be acknowledged, but for signals that the destination does not take at all. With --receive this command is the destination too, and fails if an identifier arrives as
 /// it was sent. Without, what it sends goes where the sidecar sends everything; its service.name is `checkout`.
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -51,7 +51,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     runtime.block_on(send(&args.to, &requests, deadline))?;
     let Some(destination) = destination else {
-        println!("{} requests of {} signals are acknowledged", requests.len(), Signal::ALL.len());
+        println!("all that the destination takes is acknowledged");
         return Ok(());
     };
     let arrived = destination.take();
@@ -72,6 +72,11 @@ async fn send(to: &Endpoint, requests: &Requests, deadline: Instant) -> Result<(
     let link = Link::new(Arc::new(target.map_err(|error| Failure::new(Exit::Config, error))?));
     for (signal, request) in requests {
         while let Err(status) = link.export(*signal, request.clone(), deadline).await {
+            // Profiles, often: what a destination never takes cannot arrive there raw either.
+            if status.code == Code::Unimplemented {
+                println!("the destination does not take {}", signal.name());
+                break;
+            }
             if status.code != Code::Unavailable || Instant::now() + PAUSE > deadline {
                 return Err(refused(to, *signal, &status));
             }

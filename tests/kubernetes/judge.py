@@ -1,7 +1,7 @@
 """Reads what the collector received, as lines of OTLP/JSON on standard input.
 
     judge.py once SERVICE…     every signal of each service arrived, nothing raw, one token for one thing in all of them
-    judge.py load SERVICE N    N records arrived, each at least once; prints how many twice and how many with a ticket
+    judge.py load SERVICE N    N records arrived, each at least once; the first with its ticket's number, the last without
 """
 
 import json
@@ -42,11 +42,11 @@ def once(services):
     of = [token for token, who in hosts.items() if set(services) <= who]
     if len(of) != 1 or not set(services) <= {service for service, _ in peers.get(of[0], ())}:
         sys.exit(f"host.name has tokens {hosts}, server.address {peers}")
-    print(f"{', '.join(services)}: {len(SIGNALS)} signals each, no canary raw, one token in all: {of[0]}")
+    print(f"   {', '.join(services)}: {len(SIGNALS)} signals each, no canary raw, one token in all: {of[0]}")
 
 
 def load(service, count):
-    found, tickets = {}, 0
+    found, tickets = {}, set()
     for line, request in requests():
         for part in request.get("resourceLogs", []):
             if attribute(part["resource"]["attributes"], "service.name") != service:
@@ -55,12 +55,15 @@ def load(service, count):
                 for record in scope["logRecords"]:
                     number = int(re.match(r"load (\d+) of ", record["body"]["stringValue"])[1])
                     found[number] = found.get(number, 0) + 1
-                    tickets += "TICKET-" in record["body"]["stringValue"]
+                    if "TICKET-" in record["body"]["stringValue"]:
+                        tickets.add(number)
     lost = [number for number in range(count) if number not in found]
     if lost:
         sys.exit(f"lost {len(lost)} of {count}: {lost[:10]}")
+    if 0 not in tickets or count - 1 in tickets:
+        sys.exit(f"the new policy did not take effect under load: {len(tickets)} of {count} have a ticket's number")
     twice = sum(times > 1 for times in found.values())
-    print(f"{service}: {count} records sent, all arrived ({twice} twice), {tickets} with a ticket number")
+    print(f"   {service}: {count} records sent, all arrived ({twice} twice), {len(tickets)} of them before the new policy")
 
 
 if sys.argv[1] == "once":
