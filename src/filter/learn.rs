@@ -6,6 +6,7 @@ use crate::otlp::Part;
 use crate::policy::Plan;
 
 use super::lookahead::Told;
+use super::shape;
 use super::text::place_of;
 use super::walk::{Stop, Walk};
 
@@ -103,7 +104,12 @@ impl Walk<'_> {
     /// that hides the one place that gives a name away would show the name elsewhere.
     pub fn learn_from_unsearched(&mut self, start: usize, end: usize, plan: Plan, part: Part) {
         let wanted = self.policy.text_plan(plan.text).wanted;
-        if !self.w.learned.listening || !wanted.has(Wanted::HOST) || !has_context(&self.buf[start..end]) {
+        let text = &self.buf[start..end];
+        if !self.w.learned.listening || !wanted.has(Wanted::HOST) || !has_context(text) {
+            return;
+        }
+        // An address or e-mail through and through names no host but the one that it is treated as.
+        if shape::shapes(text).iter().next().is_some() {
             return;
         }
         self.w.found.spans.clear();

@@ -37,18 +37,18 @@ pub(super) struct Token<'m> {
     pub merges: bool,
 }
 
-/// Three cache lines.
+/// Three cache lines, of which a look-up that finds nothing touches one, and most others two: what is compared comes first.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Slot {
-    bytes: [u8; ROOM],
-    pairs: Pairs,
     place: Place,
+    pairs: Pairs,
     rule: RuleId,
     was: u8,
     became: u8,
     host: u8,
     flags: u8,
+    bytes: [u8; ROOM],
 }
 
 const REPLACED: u8 = 1;
@@ -115,14 +115,14 @@ impl Memo {
         self.table.insert(
             asked.0,
             Slot {
-                bytes,
-                pairs: Pairs::of(was),
                 place,
+                pairs: Pairs::of(was),
                 rule: became.map_or(RuleId(0), |token| token.rule),
                 was: was.len() as u8,
                 became: token.len() as u8,
                 host: became.and_then(|token| token.host).unwrap_or(NO_HOST),
                 flags: became.map_or(0, |token| REPLACED | if token.merges { MERGES } else { 0 }),
+                bytes,
             },
         );
     }
