@@ -41,7 +41,7 @@ pub fn lint(documents: &[Document], own: usize, costs: &[(At<String>, &'static s
             );
         }
     }
-    found.sort_by_key(|item| (item.file, item.at.start));
+    found.sort_by_key(|item| (item.file, item.at.start, item.code));
     found
 }
 

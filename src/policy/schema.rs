@@ -28,18 +28,19 @@ pub fn schema() -> Value {
             "version": described(json!({"const": 1}), "The version of the policy language."),
             "name": text("The policy's name, for reports."),
             "description": text("What it promises."),
-            "extends": described(one_or_more(pack()), "Packs by name, or .yaml files by path."),
+            "extends": described(one_or_more(json!({"$ref": "#/$defs/pack"})), "Packs by name, or .yaml files by path."),
             "kinds": described(one_or_more(json!({"type": "string", "pattern": "^[a-z0-9_]{1,64}$"})), "Kinds of identifier besides the built-in ones."),
             "attributes": attributes(),
             "retention": retention(),
             "regions": described(one_or_more(name()), "Regions that destinations may be in; `eu` is also `eu-central-1`."),
-            "tls": described(json!({"enum": ["1.2", "1.3", 1.2, 1.3]}), "The oldest TLS that destinations may be spoken to with."),
-            "rules": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/rule"}},
+            "tls": described(json!({"anyOf": [words(["1.2", "1.3"]), {"const": 1.2}, {"const": 1.3}]}), "The oldest TLS that destinations may be spoken to with."),
+            "rules": described(json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/rule"}}), "What is done where; their order changes nothing."),
             "keep": described(texts(), "Values that name nobody: addresses, networks, hosts, *.domain, e-mail addresses."),
-            "exceptions": {"type": "array", "items": {"$ref": "#/$defs/exception"}},
-            "tests": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/test"}},
+            "exceptions": described(json!({"type": "array", "items": {"$ref": "#/$defs/exception"}}), "The one thing that widens."),
+            "tests": described(json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/test"}}), "Records, and what may and must be left of them."),
         },
         "$defs": {
+            "pack": pack(),
             "rule": rule(),
             "when": when(),
             "condition": condition(),
@@ -92,8 +93,12 @@ fn shape(value: &Value) -> String {
         if list.is_some() {
             return format!("{}; a list of such", shape(&choices[0]));
         }
-        let mut shapes: Vec<String> = choices.iter().map(shape).collect();
-        shapes.dedup();
+        let mut shapes: Vec<String> = Vec::new();
+        for shape in choices.iter().map(shape) {
+            if !shapes.iter().any(|known| known.contains(&shape)) {
+                shapes.push(shape);
+            }
+        }
         return shapes.join(", or ");
     }
     let number = |key: &str| value[key].as_i64();
@@ -105,7 +110,9 @@ fn shape(value: &Value) -> String {
         (Some("string"), ..) => "a text".into(),
         (Some("integer" | "number"), ..) => "a number".into(),
         _ => match value["$ref"].as_str() {
-            Some(reference) => format!("a {}", reference.rsplit('/').next().unwrap_or("value")),
+            Some("#/$defs/pack") => "a pack's name, or a path".into(),
+            Some("#/$defs/when") => "a mapping of `resource`, `scope`, `record`".into(),
+            Some(_) => "see below".into(),
             None => "a text or number".into(),
         },
     }
@@ -140,7 +147,7 @@ fn rule() -> Value {
         "required": ["name", "action"],
         "additionalProperties": false,
         "properties": {
-            "name": name(),
+            "name": described(name(), "Tells it apart in metrics, exceptions and reports."),
             "description": text("What it is for; `privet explain` shows it."),
             "signals": signals(),
             "parts": described(one_or_more(json!({"enum": parts()})), "Places in OTLP; all where it can act if left out."),
@@ -154,8 +161,8 @@ fn rule() -> Value {
                 "What the whole field is, or what kind a pattern finds.",
             ),
             "action": described(words(Action::ALL.map(Action::name)), "What is done; where rules meet, the strictest wins."),
-            "form": words(["token", "address", "subnet"]),
-            "acknowledge": {"const": "shared_prefixes"},
+            "form": described(words(["token", "address", "subnet"]), "Pseudonymise: how an address looks; opaque if left out."),
+            "acknowledge": described(json!({"const": "shared_prefixes"}), "With `form: subnet`: what it shows is meant."),
             "fold_local": flag("E-mail: letter case before the @ does not count."),
             "keep_public_suffix": flag("Host: co.uk and the like stay readable."),
             "last": number(16, "Mask: so many characters at the end stay readable."),
@@ -164,8 +171,8 @@ fn rule() -> Value {
             "day": flag("Generalise: of a time the day stays."),
             "names_host": flag("What a resource says here is looked for in all text below it."),
             "scalars_only": flag("A map under the key is judged by its own keys."),
-            "hits": {"anyOf": [example, {"type": "array", "items": example}]},
-            "misses": {"anyOf": [example, {"type": "array", "items": example}]},
+            "hits": described(json!({"anyOf": [example, {"type": "array", "items": example}]}), "Examples that it must act on."),
+            "misses": described(json!({"anyOf": [example, {"type": "array", "items": example}]}), "Examples that it must not act on."),
         },
         // One target at most.
         "not": {"anyOf": [
@@ -331,7 +338,7 @@ fn test() -> Value {
         "additionalProperties": false,
         "properties": {
             "name": {"type": "string"},
-            "promise": {"type": "string"},
+            "promise": described(text.clone(), "What the policy promises by it, for reports."),
             "given": {
                 "type": "object",
                 "additionalProperties": false,

@@ -107,8 +107,13 @@ fn bench(head: &str, rules: &[String]) -> Bench {
     Bench::new(Policy::parse(&[("p.yaml", &text)], date(2026, 11, 21)).unwrap_or_else(|wrong| panic!("{wrong}")))
 }
 
+/// A thousand, or four times what `PROPTEST_CASES` says.
+fn cases() -> u32 {
+    ProptestConfig::default().cases * 4
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn one_rule_more_never_makes_anything_leave_that_did_not_leave_before(

@@ -177,7 +177,7 @@ fn what_goes_wrong_has_its_exit_code_its_place_and_no_value() {
         (66, [json, &["no-such-file"]].concat(), "no-such-file"),
         (66, [json, &["--keyring", "no-such-file", &good]].concat(), "no-such-file"),
         (73, [json, &[&good, "-o", in_nothing]].concat(), in_nothing),
-        (74, [json, &[directory.path().to_str().unwrap()]].concat(), "directory"),
+        (64, [json, &[directory.path().to_str().unwrap()]].concat(), "name it with -o"),
     ] {
         let ran = run(&arguments, b"");
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);

@@ -126,7 +126,7 @@ fn every_mistake_is_told_with_its_place_and_what_was_meant() {
 fn every_code_is_explained() {
     for code in Code::ALL {
         let (title, text) = code.explanation();
-        assert!(!title.is_empty() && text.len() > 40, "{}: {title}: {text}", code.id());
+        assert!(!title.is_empty() && text.len() > 20, "{}: {title}: {text}", code.id());
         assert_eq!(Code::from_id(&code.id().to_lowercase()), Some(code));
     }
 }
