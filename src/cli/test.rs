@@ -73,7 +73,7 @@ impl Suite {
             fs::read_to_string(&beside).map_err(|error| error.to_string())
         };
         let report = testing::run(&policy, &read);
-        let load = |rule: &str| Policy::load_without(&paths, Some(rule));
+        let load = |rule: Option<&str>| Policy::load_without(&paths, rule);
         let mutants = if mutate { testing::mutate(&policy, &load, &read)? } else { Vec::new() };
         Ok((report, mutants))
     }

@@ -188,6 +188,7 @@ impl Compiler<'_> {
     fn rule(&mut self, id: RuleId, rule: &Rule, exceptions: &[&Exception]) -> Acting {
         let mut acting = Acting {
             id,
+            hosts: matches!(&rule.target, Target::Dictionary(dictionary) if !dictionary.value.hosts.is_empty()),
             signals: signal_bits(&rule.signals),
             parts: self.parts(rule),
             keys: KeyMatch::new(rule.keys.iter().map(|glob| glob.value.clone())),

@@ -86,10 +86,18 @@ pub struct Looks {
     pub record: bool,
 }
 
+/// A rule out of force.
+pub(crate) struct Silenced {
+    at: usize,
+    acting: Acting,
+}
+
 /// A compiled rule.
 #[derive(Debug)]
 pub(super) struct Acting {
     pub id: RuleId,
+    /// It has a dictionary of hosts.
+    pub hosts: bool,
     /// One bit a [`Signal`].
     pub signals: u8,
     pub parts: PartSet,
@@ -196,6 +204,18 @@ impl Policy {
             }
         }
         kinds
+    }
+
+    /// Takes a rule out of force, as if it did not stand in its file; `None` where the policy must be compiled anew for that:
+    /// the words of a dictionary of hosts are looked for on behalf of every rule about hosts.
+    pub(crate) fn silence(&mut self, rule: RuleId) -> Option<Silenced> {
+        let at = self.acting.iter().position(|acting| acting.id == rule && !acting.hosts)?;
+        Some(Silenced { at, acting: self.acting.remove(at) })
+    }
+
+    /// Puts a rule back in force.
+    pub(crate) fn restore(&mut self, silenced: Silenced) {
+        self.acting.insert(silenced.at, silenced.acting);
     }
 
     /// Whether a rule takes whole fields by their keys, and does not search texts.

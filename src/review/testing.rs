@@ -297,13 +297,13 @@ impl Mutant {
 
 /// Takes away each rule of the policy's first file in turn. A rule that keeps changes nothing by itself and is passed over.
 ///
-/// `load` gives the policy as if one rule did not stand in it.
+/// `load` gives the policy, as if one rule did not stand in it where one is named.
 ///
 /// # Errors
 /// If the policy cannot be compiled without one of its rules.
 pub fn mutate(
     policy: &Arc<Policy>,
-    load: &(dyn Fn(&str) -> Result<Policy, Diagnostics> + Sync),
+    load: &(dyn Fn(Option<&str>) -> Result<Policy, Diagnostics> + Sync),
     read: ReadFile<'_>,
 ) -> Result<Vec<Mutant>, Diagnostics> {
     let Some(file) = policy.warnings().sources.first().map(|source| &source.name) else { return Ok(Vec::new()) };
@@ -326,7 +326,7 @@ pub fn mutate(
 fn mutants(
     policy: &Arc<Policy>,
     rules: &[(RuleId, &crate::policy::RuleInfo)],
-    load: &dyn Fn(&str) -> Result<Policy, Diagnostics>,
+    load: &dyn Fn(Option<&str>) -> Result<Policy, Diagnostics>,
     read: ReadFile<'_>,
 ) -> Result<Vec<Mutant>, Diagnostics> {
     let mut with_all = benches(policy);
@@ -335,8 +335,13 @@ fn mutants(
     let tests: Vec<&Test> = own_tests(policy).filter(holds).collect();
     let whole = &mut with_all[0];
     let mut out = Vec::with_capacity(rules.len());
+    let mut spare = load(None)?;
     for (id, info) in rules {
-        let without = Arc::new(load(&info.name)?);
+        // Compiling hundreds of patterns anew for each of them would take minutes.
+        let (without, silenced) = match spare.silence(*id) {
+            Some(silenced) => (Arc::new(spare), Some(silenced)),
+            None => (Arc::new(load(Some(&info.name))?), None),
+        };
         let mut benches = benches(&without);
         let example = policy.examples().filter(|(rule, example)| rule == id && example.hit).any(|(_, example)| {
             let (signal, request) = example.request();
@@ -346,6 +351,14 @@ fn mutants(
         let test = tests.iter().find(|test| !run_test(&mut benches, test, read).failures.is_empty());
         let test = test.map(|test| test.name.value.clone());
         out.push(Mutant { name: info.name.clone(), line: info.line, test, example });
+        drop(benches);
+        spare = match (silenced, Arc::into_inner(without)) {
+            (Some(silenced), Some(mut policy)) => {
+                policy.restore(silenced);
+                policy
+            }
+            _ => load(None)?,
+        };
     }
     Ok(out)
 }
@@ -411,7 +424,7 @@ tests:
 
     #[test]
     fn a_rule_whose_loss_nothing_notices_is_named() {
-        let mutants = mutate(&Arc::new(policy(None)), &|rule| Ok(policy(Some(rule))), &nothing).unwrap();
+        let mutants = mutate(&Arc::new(policy(None)), &|rule| Ok(policy(rule)), &nothing).unwrap();
         let noticed: Vec<_> = mutants.iter().map(|mutant| (mutant.name.as_str(), mutant.is_noticed())).collect();
         assert_eq!(noticed, [("notes-stay", true), ("says-nothing-new", false), ("noise", true)]);
         assert_eq!(mutants[2].test.as_deref(), Some("noise is dropped"));
