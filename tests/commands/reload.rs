@@ -13,7 +13,7 @@ fn what_is_wrong_is_told_and_the_last_good_policy_stays() {
     let admin = free();
     let mut sidecar = privet(&["run", "--listen", "127.0.0.1:0", "--admin", &admin, "--policy"]);
     let mut sidecar = sidecar.arg(&policy).stderr(Stdio::null()).spawn().unwrap();
-    let mut ready = || run(&["health", "--admin", &admin], b"").code == 0;
+    let ready = || run(&["health", "--admin", &admin], b"").code == 0;
     while !ready() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
