@@ -389,3 +389,13 @@ fn a_name_is_learned_from_a_value_each_time_it_comes() {
     let out = one_record(&engine, resource(vec![]), record);
     assert!(!body(&out).contains("fw01x"), "{:?}", out.body);
 }
+
+#[test]
+fn a_known_name_in_a_value_that_its_key_decides_is_treated_as_strictly_as_in_text() {
+    let engine = engine(
+        "rules:\n  - {name: hosts, detect: host, action: redact}\n  - {name: ips, keys: tag, as: ip, action: mask, last: 2}\n",
+    );
+    let record = LogRecord { attributes: vec![pair("tag", "falcon-77")], ..Default::default() };
+    let out = one_record(&engine, resource(vec![pair("host.name", "falcon-77")]), record);
+    assert_eq!(string(out.attributes[0].value.as_ref()), "[host]");
+}

@@ -1,8 +1,8 @@
 //! Values that their key decides, whatever stands in them.
 
-use crate::detect::{Context, Entity, Writing};
+use crate::detect::{Context, Entity, Span, Writing};
 use crate::otlp::Part;
-use crate::policy::{Action, Plan, Treatment, Whole};
+use crate::policy::{Action, Plan, Treatment, Whole, strictness};
 use crate::pseudonym::{Recipe, Value};
 use crate::wire::edit::put_field;
 
@@ -107,7 +107,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The strictest treatment of what a search inside a value finds, if it is stricter than what the value gets as a whole:
-    /// a credential in a value that is only masked, or anything that makes the field or the record go.
+    /// a credential in a value that is only masked, an address of which the mask would show what its network does not, or
+    /// anything that makes the field or the record go.
     pub fn stricter_inside(
         &mut self,
         buf: &[u8],
@@ -117,18 +118,23 @@ impl<'a> Walk<'a> {
         whole: Whole,
         part: Part,
     ) -> Option<&'a Treatment> {
-        // A token of the whole value hides whatever stands inside.
+        // A token of the whole value hides whatever stands inside. What shows a part of it may not.
         let enough = if whole.action == Action::Pseudonymise { Action::Redact } else { whole.action };
-        if self.policy.strictest(plan.text) <= enough {
+        let partial = whole.action < Action::Pseudonymise;
+        if self.policy.strictest(plan.text) <= if partial { Action::Keep } else { enough } {
             return None;
         }
         let text_plan = self.policy.text_plan(plan.text);
         self.w.found.spans.clear();
-        let context = Context { wanted: text_plan.wanted, known: None, place: place_of(part) };
+        let known = (!self.w.known.is_empty()).then_some(&self.w.known);
+        let context = Context { wanted: text_plan.wanted, known, place: place_of(part) };
         let _ = self.policy.detector().find(buf, start, end, &context, &mut self.w.found);
         let policy = self.policy;
-        let treatments = self.w.found.spans.iter().filter_map(|span| text_plan.treatment(span.entity));
-        let strictest = treatments.map(|id| policy.treatment(id)).max_by_key(|treatment| treatment.action);
-        strictest.filter(|treatment| treatment.action > enough)
+        let demands = |span: &Span| {
+            let inside = policy.treatment(text_plan.treatment(span.entity)?);
+            let shows = |of: &Treatment| partial && inside.action > Action::Keep && !strictness::at_least(of, inside);
+            (inside.action > enough || shows(policy.treatment(whole.of(span.entity)))).then_some(inside)
+        };
+        self.w.found.spans.iter().filter_map(demands).max_by_key(|treatment| treatment.action)
     }
 }

@@ -27,7 +27,7 @@ mod permitted;
 mod pool;
 pub(crate) mod reader;
 mod retention;
-mod strictness;
+pub(crate) mod strictness;
 mod syntax;
 pub(crate) mod yaml;
 
