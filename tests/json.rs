@@ -75,6 +75,7 @@ fn errors_name_the_place_and_never_a_value() {
     for (member, reason, below) in [
         (r#""timeUnixNano":"canary-7f3a""#, "a number was expected", ".timeUnixNano"),
         (r#""timeUnixNano":1.5"#, "an integer was expected", ".timeUnixNano"),
+        (r#""timeUnixNano":1e17"#, "an integer was expected", ".timeUnixNano"),
         (r#""timeUnixNano":-1"#, "a number is out of range", ".timeUnixNano"),
         (r#""timeUnixNano":18446744073709551616"#, "a number is out of range", ".timeUnixNano"),
         (r#""severityNumber":2147483648"#, "a number is out of range", ".severityNumber"),
@@ -106,7 +107,13 @@ fn errors_name_the_place_and_never_a_value() {
 
 #[test]
 fn a_text_that_is_no_request_is_refused_and_leaves_the_output_as_it_was() {
-    let deep = logs(&format!(r#""body":{}"#, r#"{"arrayValue":{"values":[{"#.repeat(40)));
+    let nested = |depth| {
+        let (open, close) = (r#"{"arrayValue":{"values":["#.repeat(depth), "]}}".repeat(depth));
+        logs(&format!(r#""body":{open}{{}}{close}"#))
+    };
+    // Whole but for its depth: two messages a level, below the four that lead to the record and its body.
+    assert!(decode(Signal::Logs, &nested(29)).is_ok());
+    let deep = nested(30);
     let deep_unknown = format!(r#"{{"x":{}"#, "[".repeat(100_000));
     for text in [
         "",
@@ -128,6 +135,25 @@ fn a_text_that_is_no_request_is_refused_and_leaves_the_output_as_it_was() {
     }
     let error = json::decode(Signal::Logs, b"{\n \"resourceLogs\": [\xff]}", &mut Vec::new()).unwrap_err();
     assert_eq!(error.to_string(), "line 2, column 19, at $: the text is not UTF-8");
+}
+
+#[test]
+fn elements_that_stand_apart_on_the_wire_are_one_list() {
+    let request = nested(&[10, 18, 18], b"\x32\x03\x0a\x01a\x1a\x01x\x32\x03\x0a\x01b");
+    let text = String::from_utf8(encode(Signal::Logs, &request).unwrap()).unwrap();
+    assert_eq!(text.matches("attributes").count(), 1, "{text}");
+    let back = decode(Signal::Logs, &text).unwrap();
+    assert_eq!(canonical(Signal::Logs, &back), canonical(Signal::Logs, &request));
+}
+
+#[test]
+fn either_alphabet_of_base64_is_read() {
+    let bytes = |text: &str| decode(Signal::Logs, &logs(&format!(r#""body":{{"bytesValue":"{text}"}}"#)));
+    for text in ["_-8=", "_-8", "/+8=", "/+8"] {
+        assert_eq!(bytes(text), bytes("/+8="), "{text}");
+    }
+    assert_eq!(bytes("_w"), bytes("/w=="));
+    assert_eq!(bytes("-w"), bytes("+w=="));
 }
 
 #[test]

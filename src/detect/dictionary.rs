@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_listed_host_is_found_wherever_it_stands_as_a_name() {
-        let hosts = ["db-master-03", "web-1", "db-1", "db1"];
+        let hosts = ["db-master-03", "web-1", "db-1", "db1", "z"];
         for (text, wanted) in [
             ("sosreport-db-master-03-2026", "db-master-03"),
             ("host_db-1_cpu", "db-1"),
@@ -241,6 +241,7 @@ mod tests {
             ("to db1.", "db1"),
             (r"line\nweb-1\tup", "web-1"),
             ("(web-1:443)", "web-1"),
+            (r"line\nz", "z"),
         ] {
             assert_eq!(found(&hosts, &[], text), [format!("Host {wanted}")], "{text}");
         }

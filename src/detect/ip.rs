@@ -114,7 +114,7 @@ pub fn is_address_here(text: &Text<'_>, start: usize, end: usize, value: u32) ->
         _ if before.wrapping_add(1) == start => true,
         _ => match text.buf[start - 1] {
             b'/' => !is_product_version(text, start - 1, value),
-            b'=' if text.at(start.wrapping_sub(2)) == b'=' => is_private(value) || text.names_address(start - 2),
+            b'=' if text.at(start.wrapping_sub(2)) == b'=' => is_private(value) || text.names_address(start),
             _ => true,
         },
     }
@@ -202,7 +202,7 @@ fn is_loose_before(text: &Text<'_>, at: usize, run: usize) -> bool {
         b'_' => true,
         // `libfoo-1.2.3.4`, but `10.0.0.1-10.0.0.9` and `ip-10.0.0.1`
         b'-' => at - run < 2 || text.buf[at - 2].is_ascii_digit() || ends_with_address_word(&text.buf[run..at - 1]),
-        byte if byte.is_ascii_alphabetic() => text.is_escape(at - 1),
+        byte if byte.is_ascii_alphabetic() => text.may_be_escape(at - 1),
         byte => byte >= 0x80,
     }
 }
@@ -277,7 +277,7 @@ pub fn v6_around(text: &Text<'_>, colon: usize, floor: usize) -> (Option<Address
 fn v6_in(text: &Text<'_>, mut start: usize, mut end: usize) -> Option<Address> {
     let run_end = end;
     // What is glued to a word on the left is the word's: `src:2001:db8::1`, but not `std::cout`.
-    let glued = text.at(start.wrapping_sub(1)).is_ascii_alphanumeric() && !text.is_escape(start - 1);
+    let glued = text.at(start.wrapping_sub(1)).is_ascii_alphanumeric() && !text.may_be_escape(start - 1);
     if glued {
         while start < end && text.buf[start] != b':' {
             start += 1;

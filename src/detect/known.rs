@@ -295,6 +295,9 @@ mod tests {
         assert_eq!(found(&["db-7.corp.example"], "db-7 is DB-7.corp.example"), ["DB-7.corp.example", "db-7", "DB-7"]);
         assert_eq!(found(&["mail.corp.example"], "mail sent by mail.corp.example"), ["mail.corp.example"]);
         assert_eq!(found(&["mordordc.corp.example"], "on MORDORDC"), ["MORDORDC"]);
+        assert_eq!(found(&["zork.corp.example"], "zork"), [""; 0], "four letters are a word");
+        assert_eq!(found(&["db-7.corp.example."], "on db-7.corp.example"), ["db-7.corp.example", "db-7"]);
+        assert_eq!(found(&["a-1-a"], "a-1-a-1-a"), ["a-1-a"], "what is found is not found again within");
     }
 
     #[test]
@@ -339,6 +342,7 @@ mod tests {
         let mark = known.mark();
         known.add(b"fw01.corp.example");
         known.forget(mark);
+        assert_eq!(known.bytes, b"web-1");
         let mut spans = Vec::new();
         known.find_in(b"fw01 web-1 fw01.corp.example", 0, 28, &mut spans);
         assert_eq!(spans.len(), 1);

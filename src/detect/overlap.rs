@@ -59,6 +59,9 @@ mod tests {
         assert_eq!(resolved(&[(0, 10, Ip), (8, 12, Host)]), [(0, 10, Ip), (10, 12, Host)]);
         assert_eq!(resolved(&[(0, 4, Host), (4, 8, Ip)]), [(0, 4, Host), (4, 8, Ip)]);
         assert_eq!(resolved(&[(0, 4, Host), (0, 4, Host)]), [(0, 4, Host)]);
+        // The third would take all of what is left of the second.
+        let chain = [(0, 10, Ip), (8, 12, Host), (9, 20, Email)];
+        assert_eq!(resolved(&chain), [(0, 10, Ip), (10, 12, Host), (12, 20, Email)]);
     }
 
     #[test]

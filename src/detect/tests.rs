@@ -71,6 +71,59 @@ fn what_must_be_left_alone_is_left_alone() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+#[test]
+fn what_stands_around_decides() {
+    use Entity::{Credential, Email, Host, Ip, User};
+    let whole = format!("{}.com", ["a".repeat(49).as_str(); 5].join("."));
+    let too_long = format!("b{whole}");
+    assert_eq!(whole.len(), 253, "no name is longer");
+    let mut wrong = String::new();
+    for (text, expected) in [
+        // versions, and addresses that look like some
+        ("pool_10.0.0.1_x64", &[("10.0.0.1", Ip)][..]),
+        ("pool_172.20.1.5_x64", &[("172.20.1.5", Ip)]),
+        ("SkypeApp_14.44.40.0_x64", &[]),
+        ("GET /Host/203.0.113.9", &[("203.0.113.9", Ip)]),
+        ("curl/7.88.0.0", &[]),
+        ("libfoo-1.2.3.4", &[]),
+        ("libfoo_1.2.3.4.so", &[]),
+        ("pyzip==1.2.3.4", &[]),
+        ("client_ip==203.0.113.9", &[("203.0.113.9", Ip)]),
+        // One that is rejected, but stands elsewhere as an address, is one.
+        ("Chrome/203.0.113.9 from 203.0.113.9", &[("203.0.113.9", Ip), ("203.0.113.9", Ip)]),
+        // colons
+        ("std::fade", &[]),
+        ("dead::beefy", &[]),
+        ("[client ::1:37752]", &[("::1", Ip)]),
+        // an escape's letter, however often it was escaped
+        (r"x\n10.0.0.1", &[("10.0.0.1", Ip)]),
+        (r"x\\t2001:db8::1", &[("2001:db8::1", Ip)]),
+        // e-mails
+        ("alice@example.com..bob", &[("alice@example.com", Email)]),
+        ("alice@db.zzcorp", &[("alice@db.zzcorp", Email)]),
+        ("alice%2540example.com", &[("alice%2540example.com", Email)]),
+        ("https://bob:@10.0.0.1/x", &[("bob", User), ("10.0.0.1", Ip)]),
+        ("https://bob:x@10.0.0.1/x", &[("bob", User), ("x", Credential), ("10.0.0.1", Ip)]),
+        // host names
+        (&whole, &[(&whole, Host)]),
+        (&too_long, &[(&too_long[51..], Host)]),
+        ("fooBar.de", &[]),
+        ("web.id:8080", &[("web.id", Host)]),
+        ("api.acme.id", &[("api.acme.id", Host)]),
+        ("@acme.id", &[]),
+        ("h7bbcpj0aprmscjp0.co.uk", &[("h7bbcpj0aprmscjp0.co.uk", Host)]),
+    ] {
+        let got: Vec<_> = find(text).into_iter().map(|(text, entity, _)| (text, entity)).collect();
+        let expected: Vec<_> = expected.iter().map(|(text, entity)| (text.to_string(), *entity)).collect();
+        if got != expected {
+            wrong += &format!("{text}\n   expected {expected:?}\n   got      {got:?}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert_eq!(find("user=alice%40example.com")[0].2, Writing::Percent);
+    assert_eq!(find("user=alice@example.com")[0].2, Writing::Plain);
+}
+
 fn spans_in(buf: &[u8], start: usize, end: usize) -> Vec<Span> {
     let mut found = Found::default();
     let context = Context { wanted: Wanted::ALL, ..Context::default() };

@@ -27,6 +27,13 @@ impl Text<'_> {
         backslashes % 2 == 1
     }
 
+    /// The same of a text that may have been escaped more than once, as JSON within JSON is: any backslash before an `n`, `t` or
+    /// `r` will do. For what a letter glued to it would otherwise hide.
+    pub fn may_be_escape(&self, offset: usize) -> bool {
+        let spaces = matches!(self.at(offset), b'n' | b't' | b'r') && self.at(offset.wrapping_sub(1)) == b'\\';
+        spaces || self.is_escape(offset)
+    }
+
     /// Where the text really begins that was cut at `offset`: past an escape's letters (`\n`, `\u003c`).
     #[inline(always)]
     pub fn past_escape(&self, offset: usize) -> usize {

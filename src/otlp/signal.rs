@@ -55,3 +55,21 @@ impl Signal {
         Signal::ALL.into_iter().find(|signal| signal.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_known_by_its_whole_path_and_its_whole_name() {
+        for signal in Signal::ALL {
+            assert_eq!(Signal::from_grpc_path(signal.grpc_path()), Some(signal));
+            assert_eq!(Signal::from_name(signal.name()), Some(signal));
+            let (path, name) = (signal.grpc_path(), signal.name());
+            for wrong in [&path[1..], &path[..path.len() - 1], "", "/"] {
+                assert_eq!(Signal::from_grpc_path(wrong), None, "{wrong}");
+            }
+            assert_eq!(Signal::from_name(&name[..name.len() - 1]), None);
+        }
+    }
+}

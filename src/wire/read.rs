@@ -185,6 +185,8 @@ mod tests {
         assert_eq!(tag(&[0xfa, 0xff, 0xff, 0xff, 0x1f], 0, 5), Err(Malformed::Tag), "above 2^29 - 1");
         assert_eq!(tag(&[0x8a, 0x80, 0x80, 0x80, 0x80, 0x01], 0, 6), Err(Malformed::Tag), "six bytes");
         assert_eq!(tag(&[0x8a], 0, 1), Err(Malformed::Truncated));
+        assert_eq!(tag(&[0x8a; 4], 0, 4), Err(Malformed::Truncated));
+        assert_eq!(tag(&[0x8a; 5], 0, 5), Err(Malformed::Tag), "no fifth byte may go on");
         for wire_type in [3, 4, 6, 7] {
             assert_eq!(tag(&[8 | wire_type], 0, 1), Err(Malformed::WireType));
         }
@@ -199,7 +201,14 @@ mod tests {
         assert_eq!(length(&[2, 1, 1], 0, 2), Err(Malformed::Length), "the parent ends before the buffer does");
         assert_eq!(length(&[0x82, 0x00, 1], 0, 3), Err(Malformed::Length));
         assert_eq!(length(&[0xff, 0xff, 0xff, 0xff, 0x7f], 0, 5), Err(Malformed::Length));
+        assert_eq!(
+            length(&[0x82, 0x80, 0x00, 1, 1], 0, 4),
+            Err(Malformed::Length),
+            "padded, and the parent ends before"
+        );
         assert_eq!(length(&[0x80], 0, 1), Err(Malformed::Truncated));
+        assert_eq!(length(&[0x80; 4], 0, 4), Err(Malformed::Truncated));
+        assert_eq!(length(&[0x80; 5], 0, 5), Err(Malformed::Length), "no fifth byte may go on");
         assert_eq!(length(&[], 0, 0), Err(Malformed::Truncated));
     }
 
@@ -233,5 +242,7 @@ mod tests {
         assert_eq!((found[0].tag.number, found[0].value, found[0].end), (1, 1, 2));
         assert_eq!((found[1].start, found[1].prefix, found[1].value, found[1].end), (2, 3, 5, 7));
         assert_eq!(fields(&[0x12, 9], 0, 2).collect::<Vec<_>>(), [Err(Malformed::Length)]);
+        let last = fields(&[0x08, 0x01, 0x12], 0, 3).last();
+        assert_eq!(last, Some(Err(Malformed::Truncated)), "a single byte is left");
     }
 }

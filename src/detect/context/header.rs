@@ -256,6 +256,7 @@ mod tests {
             "<134>1 2022-09-06T18:37:34+02:00 fw filterlog 69805 - [meta] x",
             "<34>Oct 11 22:14:15 fw su: 'su root' failed",
             "<165>1 - fw app - - - x",
+            "<34>1 2022-09-06 18:37:34 fw app 12 - - started",
             "2018-08-14T14:30:02.203151+02:00 fw systemd[4179]: Stopped",
             "1986-04-26T01:23:45.101+0400 fw shutdown[2649]: shutting down",
             "2021-05-28 18:08:01,124 fw proftpd[498625] x",

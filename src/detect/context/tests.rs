@@ -100,6 +100,12 @@ fn what_only_looks_like_it_is_left_alone() {
         "host=${HOST}",
         "std::host::name",
         "hostname()",
+        "hostname=0x1f",
+        "Computer: please restart it",
+        "src inside:DC-2/share",
+        "pkg@1rc-2",
+        r"opened \\FILES01 now",
+        r"at V1\alice",
         "host=get_host()",
     ] {
         assert_eq!(found(text), [""; 0], "{text}");

@@ -92,6 +92,7 @@ mod tests {
         for (text, holds) in [
             ("4111 1111 1111 1111", true),
             ("378282246310005", true),
+            ("5555 5555 5555 4444", true),
             ("4111-1111-1111-1112", false),
             ("4111x1111", false),
             ("", false),
@@ -107,6 +108,8 @@ mod tests {
             ("DE89370400440532013000", true),
             ("de89370400440532013000", true),
             ("DE88370400440532013000", false),
+            ("DE791234567890", false),
+            ("DEA7370400440532000076", false),
             ("1234", false),
         ] {
             assert_eq!(Validator::Iban.holds(text.as_bytes()), holds, "{text}");
