@@ -285,11 +285,18 @@ impl Pattern {
         let mut at = start;
         while let Some(found) = self.regex.search(&Input::new(text).range(at..end)) {
             let (from, to) = self.secret(text, found.start(), found.end(), end);
-            if from < to && self.validators.iter().all(|validator| validator.holds(&text[from..to])) {
-                let (from, to) = whole_characters(text, from, to);
+            let accepted = self
+                .validators
+                .iter()
+                .try_fold(to, |to, validator| validator.accepts(&text[from..to]).map(|length| from + length));
+            let mut next = found.end();
+            if let Some(accepted) = accepted.filter(|accepted| from < *accepted) {
+                // What a validator cuts off may begin a match of its own.
+                next = if accepted < to { accepted } else { next };
+                let (from, to) = whole_characters(text, from, accepted);
                 report(from, to);
             }
-            at = found.end().max(at + usize::from(found.is_empty()));
+            at = next.max(at + usize::from(found.is_empty()));
             if at >= end {
                 return;
             }

@@ -14,14 +14,29 @@ pub enum Validator {
 }
 
 impl Validator {
-    pub fn holds(&self, text: &[u8]) -> bool {
+    /// How much of the text holds, from its beginning; none of it, if `None`. A grouped number's expression cannot know where
+    /// it ends (`4111 1111 1111 1111 12/27`), its check can.
+    pub fn accepts(&self, text: &[u8]) -> Option<usize> {
         match *self {
-            Validator::Luhn => luhn(text),
-            Validator::Iban => iban(text),
-            Validator::Jwt => jwt(text),
-            Validator::Entropy(least) => entropy(text) >= least,
+            Validator::Luhn => group_ends(text).find(|end| luhn(&text[..*end])),
+            Validator::Iban => iban_end(text).filter(|end| iban(&text[..*end])),
+            Validator::Jwt => jwt(text).then_some(text.len()),
+            Validator::Entropy(least) => (entropy(text) >= least).then_some(text.len()),
         }
     }
+}
+
+/// Card numbers have 12 digits and more, and those of 12 are few.
+const LEAST_CARD: usize = 13;
+/// The longest has 19, with a sign between each two of them.
+const LONGEST_CARD: usize = 37;
+
+/// The whole text's end, and the ends of its groups that leave a card number, longest first.
+fn group_ends(text: &[u8]) -> impl Iterator<Item = usize> {
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let digits = |end: usize| text[..end].iter().filter(|b| b.is_ascii_digit()).count();
+    let is_end = move |end: &usize| is_digit(end - 1) && !is_digit(*end) && digits(*end) >= LEAST_CARD;
+    std::iter::once(text.len()).chain((1..text.len().min(LONGEST_CARD + 1)).rev().filter(is_end))
 }
 
 fn luhn(text: &[u8]) -> bool {
@@ -42,12 +57,41 @@ fn luhn(text: &[u8]) -> bool {
     count >= 2 && sum.is_multiple_of(10)
 }
 
+/// By length, the countries whose numbers have it (SWIFT's IBAN registry, release 98).
+const IBAN_LENGTHS: [(usize, &[u8]); 18] = [
+    (15, b"NO"),
+    (16, b"BE"),
+    (18, b"DKFIFKFOGLNLSD"),
+    (19, b"MKSI"),
+    (20, b"ATBAEEKZLTLUMNXK"),
+    (21, b"CHHRLILV"),
+    (22, b"BGBHCRDEGBGEIEMERSVA"),
+    (23, b"AEGIILIQOMSOTL"),
+    (24, b"ADCZESMDPKROSASESKTNVG"),
+    (25, b"LYPTST"),
+    (26, b"ISTR"),
+    (27, b"BIDJFRGRITMCMRSM"),
+    (28, b"ALAZBYCYDOGTHNHULBNIPLSV"),
+    (29, b"BREGPSQAUA"),
+    (30, b"JOKWMUYE"),
+    (31, b"MTSC"),
+    (32, b"LC"),
+    (33, b"RU"),
+];
+
+/// Where the number that begins a text ends, by its country.
+fn iban_end(text: &[u8]) -> Option<usize> {
+    let country = text.get(..2)?.to_ascii_uppercase();
+    let has_country = |(_, countries): &&(usize, &[u8])| countries.chunks(2).any(|code| code == country);
+    let (length, _) = IBAN_LENGTHS.iter().find(has_country)?;
+    let mut signs = text.iter().enumerate().filter(|(_, b)| !matches!(b, b' ' | b'-')).map(|(at, _)| at);
+    let end = 1 + signs.nth(length - 1)?;
+    // What goes on is another number.
+    (!text.get(end).is_some_and(u8::is_ascii_alphanumeric)).then_some(end)
+}
+
 fn iban(text: &[u8]) -> bool {
     let signs = || text.iter().filter(|b| !matches!(b, b' ' | b'-'));
-    let length = signs().count();
-    if !(15..=34).contains(&length) {
-        return false;
-    }
     let country = signs().take(2).all(u8::is_ascii_alphabetic);
     let checks = signs().skip(2).take(2).all(u8::is_ascii_digit);
     let rest = signs().skip(4).chain(signs().take(4)).try_fold(0_u32, |rest, b| match b.to_ascii_uppercase() {
@@ -97,7 +141,7 @@ mod tests {
             ("4111x1111", false),
             ("", false),
         ] {
-            assert_eq!(Validator::Luhn.holds(text.as_bytes()), holds, "{text}");
+            assert_eq!(Validator::Luhn.accepts(text.as_bytes()), holds.then_some(text.len()), "{text}");
         }
     }
 
@@ -112,8 +156,21 @@ mod tests {
             ("DEA7370400440532000076", false),
             ("1234", false),
         ] {
-            assert_eq!(Validator::Iban.holds(text.as_bytes()), holds, "{text}");
+            assert_eq!(Validator::Iban.accepts(text.as_bytes()), holds.then_some(text.len()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_grouped_number_ends_where_its_check_holds() {
+        for (validator, text, number) in [
+            (Validator::Luhn, "4111 1111 1111 1111 12", "4111 1111 1111 1111"),
+            (Validator::Luhn, "4111-1111-1111-1111 123", "4111-1111-1111-1111"),
+            (Validator::Iban, "GB82 WEST 1234 5698 7654 32 OF JANE", "GB82 WEST 1234 5698 7654 32"),
+            (Validator::Iban, "NO93 8601 1117 947 2026", "NO93 8601 1117 947"),
+        ] {
+            assert_eq!(validator.accepts(text.as_bytes()), Some(number.len()), "{text}");
+        }
+        assert_eq!(Validator::Iban.accepts(b"DE893704004405320130001"), None);
     }
 
     #[test]
@@ -124,14 +181,14 @@ mod tests {
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0", false),
             ("abc.def.ghi", false),
         ] {
-            assert_eq!(Validator::Jwt.holds(text.as_bytes()), holds, "{text}");
+            assert_eq!(Validator::Jwt.accepts(text.as_bytes()), holds.then_some(text.len()), "{text}");
         }
     }
 
     #[test]
     fn entropy_is_counted_in_bits_a_byte() {
-        assert!(Validator::Entropy(2.0).holds(b"abcd"));
-        assert!(!Validator::Entropy(2.01).holds(b"abcd"));
-        assert!(!Validator::Entropy(0.1).holds(b"aaaa"));
+        assert_eq!(Validator::Entropy(2.0).accepts(b"abcd"), Some(4));
+        assert_eq!(Validator::Entropy(2.01).accepts(b"abcd"), None);
+        assert_eq!(Validator::Entropy(0.1).accepts(b"aaaa"), None);
     }
 }

@@ -139,11 +139,15 @@ fn read_regex(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
                 Some("require at least one character".into());
             return None;
         }
-        // The automaton alone says how large it is, in a fraction of the time that the whole matcher takes.
-        Ok(hir) => match thompson::Compiler::new().configure(bounded).build_from_hir(&hir) {
-            Ok(_) => return Some(text),
-            Err(_) => ("it compiles to more than 2 MiB".to_owned(), None),
-        },
+        Ok(hir) => {
+            // As the detector compiles it: `\w` means ASCII, unless the expression does not do without Unicode.
+            let ascii = regex_syntax::ParserBuilder::new().utf8(false).unicode(false).build().parse(&text);
+            // The automaton alone says how large it is, in a fraction of the time that the whole matcher takes.
+            match thompson::Compiler::new().configure(bounded).build_from_hir(&ascii.unwrap_or(hir)) {
+                Ok(_) => return Some(text),
+                Err(_) => ("it compiles to more than 2 MiB".to_owned(), None),
+            }
+        }
         Err(regex_syntax::Error::Parse(error)) => (error.kind().to_string(), Some(*error.span())),
         Err(regex_syntax::Error::Translate(error)) => (error.kind().to_string(), Some(*error.span())),
         Err(_) => ("it cannot be parsed".to_owned(), None),
