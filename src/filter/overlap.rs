@@ -42,7 +42,9 @@ pub(super) fn resolve(
     }
     out.sort_by_key(|decided| {
         let span = decided.span;
-        (std::cmp::Reverse(action(decided.treatment)), span.start, std::cmp::Reverse(span.end))
+        // Of equals, a rule's own pattern knows best what it is: a commit whose name the record gave away is no host.
+        let what = std::cmp::Reverse(span.entity);
+        (std::cmp::Reverse(action(decided.treatment)), span.start, std::cmp::Reverse(span.end), what)
     });
     // Few spans overlap in one text; winners are kept sorted by place so that each loser finds its gaps by bisection.
     let mut winners: Vec<Decided> = Vec::with_capacity(out.len());

@@ -13,6 +13,7 @@ use super::keep::Kept;
 use super::lint;
 use super::permitted;
 use super::reader::{At, Reader};
+use super::retention;
 use super::syntax::{self, Document};
 use super::yaml::{self, Node};
 
@@ -146,6 +147,9 @@ fn build(
     };
     for document in &mut documents {
         document.rules.retain(|rule| Some(rule.name.value.as_str()) != without);
+        if without == Some(retention::RULE) {
+            document.retention.clear();
+        }
         // A file that says nothing has the list of the base policy: were it no list at all, adding a file with a long
         // one would widen what this file's rules let through.
         document.keep.get_or_insert_with(base_keep);
