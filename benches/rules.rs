@@ -1,12 +1,14 @@
 //! What user rules cost on text that agents send: `cargo bench --bench rules`.
 //!
 //! Rules are secrets' shapes as rule sets have them: an inner word of some provider, then a token. The text is 2,700 strings of
-//! 94 KB, of which a tenth hold a rule's word and a twentieth a secret; the setup asserts that they are found.
+//! 94 KB, of which a tenth hold a rule's word and a twentieth a secret; the setup asserts that they are found. Beside them stand the
+//! packs that ship.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use privet::detect::{PatternScratch, PatternSpec, Patterns, Span};
+use privet::policy::Policy;
 
 const STRINGS: usize = 2_700;
 
@@ -27,6 +29,18 @@ fn rules(criterion: &mut Criterion) {
             assert_eq!(spans.len(), if with_hits { planted(count) } else { 0 }, "secrets found by {count} rules");
             group.bench_function(BenchmarkId::new(name, count), |bencher| {
                 bencher.iter(|| search(&patterns, &buf, &ranges, &mut scratch, black_box(&mut spans)));
+            });
+        }
+        // The packs that ship, on the same texts: what they cost against ten rules is `clean/secrets` over `clean/10`.
+        for pack in ["secrets", "payment", "identifiers"] {
+            let text = format!("version: 1\nextends: [{pack}]\n");
+            let policy = Policy::parse(&[("bench.yaml", &text)], jiff::civil::Date::MAX).expect("a pack that ships");
+            let patterns = policy.detector().patterns();
+            let (mut scratch, mut spans) = (PatternScratch::default(), Vec::new());
+            search(patterns, &buf, &ranges, &mut scratch, &mut spans);
+            assert!(with_hits || spans.is_empty(), "{pack} finds something in harmless text");
+            group.bench_function(BenchmarkId::new(name, pack), |bencher| {
+                bencher.iter(|| search(patterns, &buf, &ranges, &mut scratch, black_box(&mut spans)));
             });
         }
     }
