@@ -98,6 +98,10 @@ fn what_stands_around_decides() {
         // an escape's letter, however often it was escaped
         (r"x\n10.0.0.1", &[("10.0.0.1", Ip)]),
         (r"x\\t2001:db8::1", &[("2001:db8::1", Ip)]),
+        // Of a share's host it is a letter,
+        (r"\\nas.corp.example\share", &[("nas.corp.example", Host)]),
+        // and a control character is not decoded, and joins nothing.
+        ("x%7fdb-1.corp.example", &[("7fdb-1.corp.example", Host)]),
         // e-mails
         ("alice@example.com..bob", &[("alice@example.com", Email)]),
         ("alice@db.zzcorp", &[("alice@db.zzcorp", Email)]),
