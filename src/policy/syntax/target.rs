@@ -120,8 +120,8 @@ fn read_pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Pattern> {
     })
 }
 
-fn parsed(regex: &str) -> Result<Hir, regex_syntax::Error> {
-    regex_syntax::ParserBuilder::new().utf8(false).build().parse(regex)
+fn parsed(regex: &str) -> Result<Hir, Box<regex_syntax::Error>> {
+    regex_syntax::ParserBuilder::new().utf8(false).build().parse(regex).map_err(Box::new)
 }
 
 /// A regular expression that compiles within bounds and matches something; errors point into it.
@@ -133,7 +133,7 @@ fn read_regex(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         reader.error(Code::TooMany, &node.at, format!("a regular expression has at most {MAX_REGEX} characters"));
         return None;
     }
-    let (message, span) = match parsed(&text) {
+    let (message, span) = match parsed(&text).map_err(|wrong| *wrong) {
         Ok(hir) if hir.properties().minimum_len().unwrap_or(0) == 0 => {
             reader.error(Code::BadRegex, &node.at, "this regular expression matches the empty text").help =
                 Some("require at least one character".into());
