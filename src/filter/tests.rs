@@ -17,7 +17,12 @@ use crate::pseudonym::Keyring;
 use crate::wire::edit::put_field;
 
 fn engine(rules: &str) -> Engine {
-    let text = format!("version: 1\nname: test\nextends: [base]\n{rules}");
+    engine_of(&format!("extends: [base]\n{rules}"))
+}
+
+/// With nothing below.
+fn engine_of(rules: &str) -> Engine {
+    let text = format!("version: 1\nname: test\n{rules}");
     let parsed = Policy::parse(&[("test.yaml", &text)], jiff::civil::date(2026, 1, 1));
     let policy = Arc::new(parsed.unwrap_or_else(|wrong| panic!("{wrong:?}")));
     let keyring = Keyring::ephemeral().unwrap();
@@ -398,4 +403,13 @@ fn a_known_name_in_a_value_that_its_key_decides_is_treated_as_strictly_as_in_tex
     let record = LogRecord { attributes: vec![pair("tag", "falcon-77")], ..Default::default() };
     let out = one_record(&engine, resource(vec![pair("host.name", "falcon-77")]), record);
     assert_eq!(string(out.attributes[0].value.as_ref()), "[host]");
+}
+
+#[test]
+fn a_masked_address_does_not_show_the_host_that_was_hidden_without_the_mask() {
+    let engine = engine_of(
+        "rules:\n  - {name: hosts, detect: host, action: pseudonymise}\n  - {name: mails, detect: email, action: mask, last: 3}\n",
+    );
+    let record = LogRecord { body: text("to carol@example.com"), ..Default::default() };
+    assert_eq!(body(&one_record(&engine, resource(vec![]), record)), "to [email]");
 }

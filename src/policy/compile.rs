@@ -20,7 +20,7 @@ use super::permitted::{self, Permitted};
 use super::pool::Pool;
 use super::reader::At;
 use super::retention::{self, Retention};
-use super::strictness::join;
+use super::strictness::{at_least, join};
 use super::syntax::{Document, Exception, Form, Options, Rule, Target};
 
 /// Kinds of identifier that need no declaration; their order is their [`KindId`].
@@ -469,6 +469,24 @@ pub fn merge_text(plan: &mut TextPlan, rule: &TextPlan, treatments: &Pool<Treatm
     for (mine, theirs) in plan.patterns.iter_mut().zip(&rule.patterns) {
         merge(mine, *theirs, treatments);
     }
+    plan.email = hiding_its_host(plan.email, plan.host, treatments);
+}
+
+/// An e-mail address is found as a whole, the host in it no more. Where a part of the address would stay to be seen that the
+/// host's treatment hides, none of it stays.
+fn hiding_its_host(
+    email: Option<TreatmentId>,
+    host: Option<TreatmentId>,
+    treatments: &Pool<Treatment>,
+) -> Option<TreatmentId> {
+    let (Some(email), Some(host)) = (email, host) else { return email };
+    let (of_email, of_host) = (treatments.get(email.0), treatments.get(host.0));
+    let shows_some = matches!(of_email.action, Action::Generalise | Action::Mask);
+    if !shows_some || of_host.action == Action::Keep || at_least(of_email, of_host) {
+        return Some(email);
+    }
+    let hidden = Treatment { action: Action::Redact, recipe: Recipe::Redacted, ..of_email.clone() };
+    Some(treatments.intern(hidden).map_or(host, TreatmentId))
 }
 
 /// Takes the stricter of two treatments.
