@@ -197,7 +197,8 @@ fn is_loose_before(text: &Text<'_>, at: usize, run: usize) -> bool {
         return true;
     }
     match text.buf[at - 1] {
-        b'.' => false,
+        // `noise.203.0.113.7.ip`: a flattened map's key; elsewhere the numbers of a name, such as a library's.
+        b'.' => text.place == super::Place::Name,
         // `SkypeApp_14.44.40.0_x64`, but `conn_10.0.0.1_443`
         b'_' => true,
         // `libfoo-1.2.3.4`, but `10.0.0.1-10.0.0.9` and `ip-10.0.0.1`
@@ -225,7 +226,7 @@ fn is_loose_after(text: &Text<'_>, end: usize, value: u32) -> bool {
         b'-' => !text.at(end + 1).is_ascii_lowercase(),
         b'_' => is_private(value) || !names_a_build(&text.buf[end + 1..text.end]),
         // The end of a sentence, not an extension.
-        b'.' => !text.at(end + 1).is_ascii_lowercase(),
+        b'.' => text.place == super::Place::Name || !text.at(end + 1).is_ascii_lowercase(),
         byte => !byte.is_ascii_alphabetic(),
     }
 }

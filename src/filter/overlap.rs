@@ -16,11 +16,12 @@ pub(super) struct Decided {
 /// More spans than this in one text, if they overlap, are covered as one: telling them apart would take too long.
 const MAX_OVERLAPPING: usize = 1024;
 
-/// Decides over `spans`; `out` is sorted and without overlap afterwards. Says whether there were too many to tell apart.
+/// Decides over `spans`; `shows` says whether the first treatment leaves to be seen what the second hides. `out` is sorted and without overlap afterwards. Says whether there were too many to tell apart.
 pub(super) fn resolve(
     spans: &[Span],
     plan: &TextPlan,
     action: impl Fn(TreatmentId) -> Action,
+    shows: impl Fn(TreatmentId, TreatmentId) -> bool,
     out: &mut Vec<Decided>,
 ) -> bool {
     out.clear();
@@ -49,7 +50,7 @@ pub(super) fn resolve(
     // Few spans overlap in one text; winners are kept sorted by place so that each loser finds its gaps by bisection.
     let mut winners: Vec<Decided> = Vec::with_capacity(out.len());
     for candidate in out.drain(..) {
-        place(candidate, &mut winners);
+        place(candidate, &shows, &mut winners);
     }
     out.append(&mut winners);
     false
@@ -67,7 +68,7 @@ fn cover(out: &mut Vec<Decided>, action: impl Fn(TreatmentId) -> Action) {
 }
 
 /// Puts what `winners` leave free of `candidate` among them.
-fn place(candidate: Decided, winners: &mut Vec<Decided>) {
+fn place(candidate: Decided, shows: impl Fn(TreatmentId, TreatmentId) -> bool, winners: &mut Vec<Decided>) {
     let (mut from, end) = (candidate.span.start, candidate.span.end);
     let mut index = winners.partition_point(|winner| winner.span.end <= from);
     while from < end {
@@ -78,10 +79,10 @@ fn place(candidate: Decided, winners: &mut Vec<Decided>) {
             winners.insert(index, Decided { span, rest, ..candidate });
             index += 1;
         }
-        match winners.get(index) {
-            Some(winner) if winner.span.start < end => from = winner.span.end.max(from),
-            _ => return,
-        }
+        let Some(winner) = winners.get_mut(index).filter(|winner| winner.span.start < end) else { return };
+        // What a winner leaves to be seen may be what the loser hides.
+        winner.rest |= shows(winner.treatment, candidate.treatment);
+        from = winner.span.end.max(from);
         index += 1;
     }
 }
@@ -106,7 +107,7 @@ mod tests {
         };
         let action = |id: TreatmentId| [Action::Pseudonymise, Action::Redact, Action::Keep][usize::from(id.0)];
         let mut out = Vec::new();
-        resolve(spans, &plan, action, &mut out);
+        resolve(spans, &plan, action, |_, _| false, &mut out);
         out.iter().map(|d| (d.span.start, d.span.end, d.treatment.0, d.rest)).collect()
     }
 

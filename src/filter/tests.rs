@@ -413,3 +413,19 @@ fn a_masked_address_does_not_show_the_host_that_was_hidden_without_the_mask() {
     let record = LogRecord { body: text("to carol@example.com"), ..Default::default() };
     assert_eq!(body(&one_record(&engine, resource(vec![]), record)), "to [email]");
 }
+
+#[test]
+fn an_address_in_a_flattened_key_is_found() {
+    let record = LogRecord { attributes: vec![pair("noise.203.0.113.7.ip", "x")], ..Default::default() };
+    let out = one_record(&engine(""), resource(vec![]), record);
+    assert!(!out.attributes[0].key.contains("203.0.113.7"), "{}", out.attributes[0].key);
+}
+
+#[test]
+fn of_two_patterns_that_meet_neither_shows_what_the_other_hides() {
+    let engine = engine_of(
+        "kinds: [a, b]\nrules:\n  - {name: one, pattern: 'falcon-[0-9]+', as: a, action: redact}\n  - {name: two, pattern: 'alcon-[0-9]+', as: b, action: mask, last: 2}\n",
+    );
+    let record = LogRecord { body: text("on falcon-77"), ..Default::default() };
+    assert_eq!(body(&one_record(&engine, resource(vec![]), record)), "on [a]");
+}

@@ -2,7 +2,7 @@
 
 use crate::detect::{Context, Place};
 use crate::otlp::{Part, Signal};
-use crate::policy::{Action, Plan, RuleId, TextPlan};
+use crate::policy::{Action, Plan, RuleId, TextPlan, strictness};
 
 use super::counts::Counts;
 use super::identity::{self, Identity};
@@ -266,7 +266,13 @@ impl Walk<'_> {
     ) -> Result<Outcome, Stop> {
         let mut decided = std::mem::take(&mut self.w.decided);
         let policy = self.policy;
-        if overlap::resolve(&self.w.found.spans, plan, |id| policy.treatment(id).action, &mut decided) {
+        if overlap::resolve(
+            &self.w.found.spans,
+            plan,
+            |id| policy.treatment(id).action,
+            |a, b| strictness::shows(policy.treatment(a), policy.treatment(b)),
+            &mut decided,
+        ) {
             self.w.counts.fail_closed("overlapping_spans");
         }
         let staged = self.w.edits.staged();

@@ -120,7 +120,9 @@ impl<'a> Walk<'a> {
     ) -> Option<&'a Treatment> {
         // A token of the whole value hides whatever stands inside. What shows a part of it may not.
         let enough = if whole.action == Action::Pseudonymise { Action::Redact } else { whole.action };
-        let partial = whole.action < Action::Pseudonymise;
+        let of = |entity| self.policy.treatment(whole.of(entity));
+        let partial = whole.action < Action::Pseudonymise
+            || matches!(of(Entity::Host).recipe, Recipe::Host { keep_public_suffix: true });
         if self.policy.strictest(plan.text) <= if partial { Action::Keep } else { enough } {
             return None;
         }
@@ -132,8 +134,12 @@ impl<'a> Walk<'a> {
         let policy = self.policy;
         let demands = |span: &Span| {
             let inside = policy.treatment(text_plan.treatment(span.entity)?);
-            let shows = |of: &Treatment| partial && inside.action > Action::Keep && !strictness::at_least(of, inside);
-            (inside.action > enough || shows(policy.treatment(whole.of(span.entity)))).then_some(inside)
+            let of = policy.treatment(whole.of(span.entity));
+            // A mask counts its characters from the end of what it masks.
+            let apart = of.action == Action::Mask
+                && inside.action == Action::Mask
+                && (span.start as usize, span.end as usize) != (start, end);
+            (inside.action > enough || apart || strictness::shows(of, inside)).then_some(inside)
         };
         self.w.found.spans.iter().filter_map(demands).max_by_key(|treatment| treatment.action)
     }

@@ -20,7 +20,7 @@ use super::permitted::{self, Permitted};
 use super::pool::Pool;
 use super::reader::At;
 use super::retention::{self, Retention};
-use super::strictness::{at_least, join};
+use super::strictness::{join, shows};
 use super::syntax::{Document, Exception, Form, Options, Rule, Target};
 
 /// Kinds of identifier that need no declaration; their order is their [`KindId`].
@@ -472,8 +472,8 @@ pub fn merge_text(plan: &mut TextPlan, rule: &TextPlan, treatments: &Pool<Treatm
     plan.email = hiding_its_host(plan.email, plan.host, treatments);
 }
 
-/// An e-mail address is found as a whole, the host in it no more. Where a part of the address would stay to be seen that the
-/// host's treatment hides, none of it stays.
+/// An e-mail address is found as a whole, the host in it no more. So what hides a host hides an address too, and where a part
+/// of the address would stay to be seen that the host's treatment hides, none of it stays.
 fn hiding_its_host(
     email: Option<TreatmentId>,
     host: Option<TreatmentId>,
@@ -481,8 +481,10 @@ fn hiding_its_host(
 ) -> Option<TreatmentId> {
     let (Some(email), Some(host)) = (email, host) else { return email };
     let (of_email, of_host) = (treatments.get(email.0), treatments.get(host.0));
-    let shows_some = matches!(of_email.action, Action::Generalise | Action::Mask);
-    if !shows_some || of_host.action == Action::Keep || at_least(of_email, of_host) {
+    if of_host.action >= Action::Redact && of_host.action > of_email.action {
+        return Some(host);
+    }
+    if !shows(of_email, of_host) {
         return Some(email);
     }
     let hidden = Treatment { action: Action::Redact, recipe: Recipe::Redacted, ..of_email.clone() };

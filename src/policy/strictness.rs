@@ -35,6 +35,13 @@ pub fn join(a: &Treatment, b: &Treatment) -> Treatment {
     joined
 }
 
+/// Whether `a` leaves something of a value to be seen that `b` hides.
+pub fn shows(a: &Treatment, b: &Treatment) -> bool {
+    let some = matches!(a.action, Action::Generalise | Action::Mask)
+        || matches!(a.recipe, Recipe::Host { keep_public_suffix: true });
+    some && b.action > Action::Keep && !at_least(a, b)
+}
+
 /// Whether `a` lets out no more than `b`.
 pub fn at_least(a: &Treatment, b: &Treatment) -> bool {
     join(a, b).action == a.action && join(a, b).recipe == a.recipe
