@@ -334,6 +334,6 @@ impl Walk<'_> {
 const MIN_JSON: usize = 7;
 
 #[inline]
-fn may_hold_json(text: &[u8], brace: bool) -> bool {
+pub(super) fn may_hold_json(text: &[u8], brace: bool) -> bool {
     text.len() >= MIN_JSON && (brace || text[0] == b'[')
 }

@@ -8,7 +8,7 @@ use crate::wire::edit::put_field;
 
 use super::identity::Identity;
 use super::shape::{self, Shaped};
-use super::text::{Outcome, place_of};
+use super::text::{Outcome, may_hold_json, place_of};
 use super::treat::{Piece, Raw};
 use super::walk::{Stop, Walk};
 
@@ -118,13 +118,18 @@ impl<'a> Walk<'a> {
         whole: Whole,
         part: Part,
     ) -> Option<&'a Treatment> {
+        // Keys inside a document are not asked where its text is taken whole: what they would hide must not show.
+        let other = self.policy.treatment(whole.other);
+        let text = &buf[start..end];
+        let shown = matches!(other.action, Action::Generalise | Action::Mask);
+        let document = (shown && may_hold_json(text, text.contains(&b'{'))).then_some(other);
         // A token of the whole value hides whatever stands inside. What shows a part of it may not.
         let enough = if whole.action == Action::Pseudonymise { Action::Redact } else { whole.action };
         let of = |entity| self.policy.treatment(whole.of(entity));
         let partial = whole.action < Action::Pseudonymise
             || matches!(of(Entity::Host).recipe, Recipe::Host { keep_public_suffix: true });
         if self.policy.strictest(plan.text) <= if partial { Action::Keep } else { enough } {
-            return None;
+            return document;
         }
         let text_plan = self.policy.text_plan(plan.text);
         self.w.found.spans.clear();
@@ -141,6 +146,7 @@ impl<'a> Walk<'a> {
                 && (span.start as usize, span.end as usize) != (start, end);
             (inside.action > enough || apart || strictness::shows(of, inside)).then_some(inside)
         };
-        self.w.found.spans.iter().filter_map(demands).max_by_key(|treatment| treatment.action)
+        let strictest = self.w.found.spans.iter().filter_map(demands).max_by_key(|treatment| treatment.action);
+        strictest.or(document)
     }
 }
