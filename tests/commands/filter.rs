@@ -29,6 +29,16 @@ fn lines_lose_their_identifiers_and_nothing_else() {
 }
 
 #[test]
+fn a_line_comes_out_though_the_policy_stamps_its_record() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let policy = folder.path().join("p.yaml");
+    fs::write(&policy, "version: 1\nname: p\nextends: [server-agent]\n").expect("it is writable");
+    let policy = policy.to_str().expect("a path in UTF-8");
+    let ran = run(&["filter", "--from", "lines", "--policy", policy], b"plain\n");
+    assert_eq!((ran.code, ran.text()), (0, "plain\n"), "{}", ran.stderr);
+}
+
+#[test]
 fn there_are_always_as_many_lines_as_before_and_they_end_as_before() {
     for input in [
         b"".as_slice(),

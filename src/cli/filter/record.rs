@@ -1,5 +1,7 @@
 //! A line of text as a request of one log record, and back.
 
+use crate::wire::read;
+
 /// Stands for a line that could not be read, or that the filter refused.
 pub(super) const REDACTED: &str = "[redacted]";
 /// Stands for a line that a rule dropped.
@@ -25,11 +27,11 @@ pub(super) fn with_body(text: &str) -> Vec<u8> {
 
 /// The text of a filtered request's log record; `None` if the record or its text is gone.
 pub(super) fn body(request: &[u8]) -> Option<&str> {
-    let bytes = PATH.into_iter().try_fold(request, |message, field| {
-        // Nothing else is in what `with_body` made, and the filter adds nothing.
-        let (&tag, mut rest) = message.split_first()?;
-        let len = prost::decode_length_delimiter(&mut rest).ok()?;
-        (tag == field << 3 | 2 && len == rest.len()).then_some(rest)
+    let bytes = PATH.into_iter().try_fold(request, |message, number| {
+        // Beside what `with_body` made may stand what the policy stamps on a record.
+        let mut fields = read::fields(message, 0, message.len()).map_while(Result::ok);
+        let field = fields.find(|field| (field.tag.number, field.tag.wire_type) == (u32::from(number), 2))?;
+        Some(&message[field.value..field.end])
     })?;
     str::from_utf8(bytes).ok()
 }
