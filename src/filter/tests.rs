@@ -429,3 +429,19 @@ fn of_two_patterns_that_meet_neither_shows_what_the_other_hides() {
     let record = LogRecord { body: text("on falcon-77"), ..Default::default() };
     assert_eq!(body(&one_record(&engine, resource(vec![]), record)), "on [a]");
 }
+
+#[test]
+fn a_field_that_goes_because_of_what_stands_beside_its_json_takes_what_the_json_became_along() {
+    let engine = engine_of(
+        "rules:\n  - {name: hosts, detect: host, action: stay}\n  - {name: ips, detect: ip, action: pseudonymise}\n",
+    );
+    let attributes = vec![
+        pair("a", r#"{"client_ip":"203.0.113.7","n":12345} from web.corp.example"#),
+        pair("b", "198.51.100.9"),
+        pair("c", "kept"),
+    ];
+    let out = one_record(&engine, resource(vec![]), LogRecord { attributes, ..Default::default() });
+    let keys: Vec<_> = out.attributes.iter().map(|pair| pair.key.as_str()).collect();
+    assert_eq!(keys, ["b", "c"]);
+    assert!(string(out.attributes[0].value.as_ref()).starts_with("ip_"), "{:?}", out.attributes);
+}

@@ -190,7 +190,7 @@ impl Walk<'_> {
         Before { acts: self.w.counts.acts(), identities: self.w.identity.len() }
     }
 
-    /// A string field's content.
+    /// A string field's content. Replacements are staged where the outcome says so, and only there.
     #[inline]
     pub fn text(
         &mut self,
@@ -200,16 +200,7 @@ impl Walk<'_> {
         part: Part,
         identity: Identity,
     ) -> Result<Outcome, Stop> {
-        match plan.whole {
-            Some(whole) if whole.action > Action::Keep => {
-                let text = &self.buf[start..end];
-                if !text.is_ascii() && std::str::from_utf8(text).is_err() {
-                    return Err(malformed("invalid_utf8"));
-                }
-                self.whole(start, end, plan, whole, part, identity)
-            }
-            _ => self.search(start, end, plan, part, identity, true),
-        }
+        self.judge(start, end, plan, part, identity, true)
     }
 
     /// A bytes field's content: like a text, but it need not be UTF-8.
@@ -221,10 +212,35 @@ impl Walk<'_> {
         part: Part,
         identity: Identity,
     ) -> Result<Outcome, Stop> {
-        match plan.whole {
-            Some(whole) if whole.action > Action::Keep => self.whole(start, end, plan, whole, part, identity),
-            _ => self.search(start, end, plan, part, identity, false),
+        self.judge(start, end, plan, part, identity, false)
+    }
+
+    #[inline]
+    fn judge(
+        &mut self,
+        start: usize,
+        end: usize,
+        plan: Plan,
+        part: Part,
+        identity: Identity,
+        must_be_utf8: bool,
+    ) -> Result<Outcome, Stop> {
+        let staged = self.w.edits.staged();
+        let outcome = match plan.whole {
+            Some(whole) if whole.action > Action::Keep => {
+                let text = &self.buf[start..end];
+                if must_be_utf8 && !text.is_ascii() && std::str::from_utf8(text).is_err() {
+                    return Err(malformed("invalid_utf8"));
+                }
+                self.whole(start, end, plan, whole, part, identity)
+            }
+            _ => self.search(start, end, plan, part, identity, must_be_utf8),
+        };
+        if !matches!(outcome, Ok(Outcome::Staged | Outcome::Untouched)) {
+            // What one part of the text became (JSON, an address of a list) is nothing once another part makes all of it go.
+            self.w.edits.unstage_to(staged);
         }
+        outcome
     }
 
     /// Searches a text, and JSON in it by its keys.
