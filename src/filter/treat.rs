@@ -84,13 +84,13 @@ impl Walk<'_> {
         if !staged {
             return Ok(Outcome::Untouched);
         }
-        match piece.entity {
-            Entity::Host => {
-                self.w.learned.note(piece.text);
-                self.w.turned_out.host = true;
-            }
-            Entity::Credential => self.w.turned_out.memorable = false,
-            _ => {}
+        if piece.entity == Entity::Host {
+            self.w.learned.note(piece.text);
+            self.w.turned_out.host = true;
+        }
+        // What is hidden is not to lie in memory longer than it takes.
+        if piece.entity == Entity::Credential || treatment.action >= Action::Redact {
+            self.w.turned_out.memorable = false;
         }
         self.w.counts.rule(treatment.rule);
         if identity != Identity::None {

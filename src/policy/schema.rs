@@ -1,4 +1,4 @@
-//! The JSON Schema of policy files, for editors: what [`syntax`](super::syntax) reads, field by field. What spans fields is
+//! The JSON Schema of policy files, for editors: what `syntax` reads, field by field. What spans fields is
 //! left to `privet check`.
 
 use serde_json::{Map, Value, json};
