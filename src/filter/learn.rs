@@ -108,8 +108,8 @@ impl Walk<'_> {
         if !self.w.learned.listening || !wanted.has(Wanted::HOST) || !has_context(text) {
             return;
         }
-        // An address or e-mail through and through names no host but the one that it is treated as.
-        if shape::shapes(text).iter().next().is_some() {
+        // An address or host through and through names no host but the one that it is treated as; `root@fw01` does.
+        if shape::shapes(text).iter().next().is_some_and(|shaped| shaped.entity != Entity::Email) {
             return;
         }
         self.w.found.spans.clear();

@@ -445,3 +445,14 @@ fn a_field_that_goes_because_of_what_stands_beside_its_json_takes_what_the_json_
     assert_eq!(keys, ["b", "c"]);
     assert!(string(out.attributes[0].value.as_ref()).starts_with("ip_"), "{:?}", out.attributes);
 }
+
+#[test]
+fn a_host_behind_an_account_is_learned_though_its_value_is_replaced_whole() {
+    let record = LogRecord {
+        body: text("seen by fw01x today"),
+        attributes: vec![pair("user.name", "root@fw01x")],
+        ..Default::default()
+    };
+    let out = one_record(&engine(""), resource(vec![]), record);
+    assert!(!body(&out).contains("fw01x"), "{:?}", out.body);
+}
