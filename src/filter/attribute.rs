@@ -157,26 +157,16 @@ impl Walk<'_> {
         self.w.turned_out.memorable = false;
         let pair = take_apart(self.buf, content, end)?;
         let place = self.place(part);
-        let key = match pair.key.or(self.indexed_key(&pair)) {
-            Some(field) => self.key(place, part, field.value, field.end)?,
-            None => self.key(place, part, content, content)?,
-        };
+        let field = pair.key.or(self.profiles.key(self.buf, &pair));
+        let (from, to) = field.map_or((content, content), |field| (field.value, field.end));
+        let key = self.key(place, part, from, to)?;
         let identity = identity::of_attribute(self.signal, part, content, end);
         let under = Under { part, plan: self.w.keys.get(key).plan, identity };
         let depth = self.w.path.len();
-        if let Some(field) = pair.key.or(self.indexed_key(&pair)) {
-            let (from, to) = (field.value, field.end);
-            self.w.path.extend_from_slice(&self.buf[from..to]);
-        }
+        self.w.path.extend_from_slice(&self.buf[from..to]);
         let walked = self.pair(under, key, &pair, start, prefix, content, end);
         self.w.path.truncate(depth);
         walked
-    }
-
-    /// The field of the string table that a profile's key stands in.
-    fn indexed_key(&self, pair: &Pair) -> Option<Field> {
-        let index = pair.key_index.filter(|_| self.signal == Signal::Profiles)?;
-        self.profiles.string(read::varint(self.buf, index.value, index.end).ok()?.0)
     }
 
     /// The entry of the key at `start..end`, whose whole path that is.
@@ -461,7 +451,7 @@ impl Walk<'_> {
     /// An entry of a value's map.
     fn entry(&mut self, under: Under, element: &Field) -> Result<(), Stop> {
         let pair = take_apart(self.buf, element.value, element.end)?;
-        let field = pair.key.or(self.indexed_key(&pair));
+        let field = pair.key.or(self.profiles.key(self.buf, &pair));
         let (from, to) = field.map_or((element.value, element.value), |field| (field.value, field.end));
         let depth = self.w.path.len();
         if depth > 0 {

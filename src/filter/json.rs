@@ -5,7 +5,6 @@ use crate::otlp::Part;
 use crate::policy::{Action, Plan};
 
 use super::identity::Identity;
-use super::keys::Searched;
 use super::text::{Outcome, place_of};
 use super::treat::Raw;
 use super::walk::{Stop, Walk};
@@ -35,7 +34,7 @@ impl Walk<'_> {
             }
         });
         self.w.json = scratch;
-        let inside = inside.inspect_err(|_| self.w.edits.unstage())?;
+        let inside = inside?;
         if let Some((from, to)) = covered {
             // What its keys say depends on more than the text.
             self.w.turned_out.memorable = false;
@@ -155,13 +154,7 @@ impl Walk<'_> {
     /// What the policy says of a key inside JSON. The path to it is not at hand there: the key alone is asked for.
     fn json_plan(&mut self, part: Part, key: &[u8]) -> Plan {
         let place = self.place(part).in_json();
-        if let Some(found) = self.w.keys.find(place, key) {
-            return self.w.keys.get(found).plan;
-        }
-        let plan = self.policy.plan(self.signal, part, Some(&String::from_utf8_lossy(key)), self.active);
-        // The key's text is searched as it comes along, not here.
-        self.w.keys.insert(place, key, plan, Searched::elsewhere());
-        plan
+        self.plan_of_unsearched(place, part, key)
     }
 }
 

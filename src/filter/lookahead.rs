@@ -7,14 +7,12 @@ use crate::wire::read;
 
 use super::Worker;
 use super::attribute::{attributes_field, take_apart};
-use super::keys::Searched;
 use super::profiles::Profiles;
 use super::walk::{Stop, Walk};
 
 impl Walk<'_> {
     /// Before a `Resource*` message: which conditions its resource meets, and which names it gives away.
-    pub fn look_ahead_at_resource(&mut self, envelope: u8, content: usize, end: usize) -> Result<(), Stop> {
-        debug_assert!(MESSAGES[usize::from(envelope)].field(1).is_some_and(|field| field.name == "resource"));
+    pub fn look_ahead_at_resource(&mut self, content: usize, end: usize) {
         self.w.forget_names();
         (self.resource, self.scope, self.active) = Default::default();
         if self.looks.resource {
@@ -24,18 +22,16 @@ impl Walk<'_> {
         }
         self.learn_names(content, end);
         self.w.name_names();
-        Ok(())
     }
 
     /// Before a `Scope*` message.
-    pub fn look_ahead_at_scope(&mut self, _envelope: u8, content: usize, end: usize) -> Result<(), Stop> {
+    pub fn look_ahead_at_scope(&mut self, content: usize, end: usize) {
         let mut scope = Active::default();
         if self.looks.scope {
             let told = Told::of_field(self, content, end, 1, schema::INSTRUMENTATION_SCOPE.id);
             scope = self.policy.evaluate(self.signal, Level::Scope, &told);
         }
         self.enter_scope(scope);
-        Ok(())
     }
 
     /// Before a log record, span, data point or profile.
@@ -48,20 +44,11 @@ impl Walk<'_> {
 
     /// Takes down the names of hosts, nodes and pods that the resources of an envelope give.
     pub(super) fn learn_names(&mut self, content: usize, end: usize) {
-        let (buf, signal, active) = (self.buf, self.signal, self.active);
+        let buf = self.buf;
         let place = self.place(Part::ResourceAttributes).looked_ahead();
         let attributes: Vec<_> = Told::of_field(self, content, end, 1, schema::RESOURCE.id).attributes().collect();
         for (key, content, end) in attributes {
-            let names_host = match self.w.keys.find(place, key) {
-                Some(found) => self.w.keys.get(found).plan.names_host,
-                None => {
-                    let path = String::from_utf8_lossy(key);
-                    let plan = self.policy.plan(signal, Part::ResourceAttributes, Some(&path), active);
-                    self.w.keys.insert(place, key, plan, Searched::elsewhere());
-                    plan.names_host
-                }
-            };
-            if names_host {
+            if self.plan_of_unsearched(place, Part::ResourceAttributes, key).names_host {
                 each_text(buf, &self.profiles, content, end, 0, &mut |text| {
                     self.w.known.add(text);
                     self.w.scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());

@@ -291,7 +291,6 @@ impl Walk<'_> {
         ) {
             self.w.counts.fail_closed("overlapping_spans");
         }
-        let staged = self.w.edits.staged();
         let mut outcome = Ok(Outcome::Untouched);
         for one in &decided {
             let (start, end) = (one.span.start as usize, one.span.end as usize);
@@ -316,9 +315,6 @@ impl Walk<'_> {
             }
         }
         self.w.decided = decided;
-        if !matches!(outcome, Ok(Outcome::Staged | Outcome::Untouched)) {
-            self.w.edits.unstage_to(staged);
-        }
         outcome
     }
 

@@ -185,6 +185,16 @@ impl<'a> Walk<'a> {
         })
     }
 
+    /// What the policy says of a key whose own text is searched elsewhere, or not yet.
+    pub fn plan_of_unsearched(&mut self, place: keys::Place, part: Part, key: &[u8]) -> Plan {
+        if let Some(found) = self.w.keys.find(place, key) {
+            return self.w.keys.get(found).plan;
+        }
+        let plan = self.policy.plan(self.signal, part, Some(&String::from_utf8_lossy(key)), self.active);
+        self.w.keys.insert(place, key, plan, keys::Searched::elsewhere());
+        plan
+    }
+
     /// The whole request.
     pub fn request(&mut self) -> Result<(), Refusal> {
         let request = self.signal.request();
@@ -278,7 +288,7 @@ impl<'a> Walk<'a> {
             }
             Step::Id(len) => {
                 let (value, stop) = read::length(self.buf, pos, end)?;
-                self.id_field(len, pos, value, stop)?;
+                self.id_field(len, value, stop)?;
                 Ok(stop)
             }
             Step::Bytes(part) => {
@@ -373,11 +383,11 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Stop> {
         match role {
             Role::ResourceEnvelope => self.droppable(child, start, prefix, content, end, |walk| {
-                walk.look_ahead_at_resource(child, content, end)?;
+                walk.look_ahead_at_resource(content, end);
                 walk.fields(child, content, end)
             }),
             Role::ScopeEnvelope => self.droppable(child, start, prefix, content, end, |walk| {
-                walk.look_ahead_at_scope(child, content, end)?;
+                walk.look_ahead_at_scope(content, end);
                 walk.fields(child, content, end)
             }),
             Role::Metric => self.droppable(child, start, prefix, content, end, |walk| walk.fields(child, content, end)),
@@ -526,8 +536,7 @@ impl<'a> Walk<'a> {
 
     /// A trace, span or profile id: random bytes. One that reads as text is somebody's text, and is searched; what is found
     /// makes an id of as many bytes that depends on all of the old one.
-    fn id_field(&mut self, len: u8, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
-        let _ = prefix;
+    fn id_field(&mut self, len: u8, content: usize, end: usize) -> Result<(), Stop> {
         match end - content {
             0 => return Ok(()),
             found if found != usize::from(len) => return Err(malformed("bad_id")),
