@@ -8,7 +8,8 @@ use crate::wire::read::{self, Field};
 use super::identity::{self, Identity};
 use super::keys::{self, KeyText};
 use super::memo;
-use super::text::{Outcome, Recall, hides};
+use super::recall::{Recall, hides};
+use super::text::Outcome;
 use super::walk::{Stop, Walk, malformed};
 
 /// A `KeyValue`, taken apart.

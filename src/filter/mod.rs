@@ -24,6 +24,7 @@ mod lookahead;
 mod memo;
 mod overlap;
 mod profiles;
+mod recall;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -79,7 +80,7 @@ pub struct Worker {
     /// Names that the record at hand gave away.
     learned: learn::Learned,
     /// What the text at hand turned out to be, so that it can be remembered or not.
-    turned_out: text::TurnedOut,
+    turned_out: recall::TurnedOut,
     counts: Counts,
     /// As they stood before the record at hand.
     counts_before: Counts,
