@@ -2,7 +2,9 @@
 //!
 //! * `/healthz`: the process runs.
 //! * `/readyz`: policy and keys are loaded and agents may send; 503 once it is told to stop. A destination that is down does
-//!   not make it unready: agents are told UNAVAILABLE and keep their data, and `privet_destination_connections` tells.
+//!   not make it unready: agents are told UNAVAILABLE and keep their data, and beside an application, in its pod, a vendor's
+//!   outage must not become the application's.
+//! * `/readyz?destinations`: also 503, and why, while a required destination cannot be reached.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -95,6 +97,10 @@ impl Admin {
         Ok(match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" if *self.draining.borrow() => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            "/readyz" if request.uri().query() == Some("destinations") => match self.state.unreachable().await {
+                why if why.is_empty() => text(StatusCode::OK, "ready\n"),
+                why => text(StatusCode::SERVICE_UNAVAILABLE, why),
+            },
             "/readyz" => text(StatusCode::OK, "ready\n"),
             "/metrics" => typed(StatusCode::OK, prometheus::CONTENT_TYPE, prometheus::text(self.state.families())),
             _ => text(StatusCode::NOT_FOUND, "/metrics, /healthz, /readyz, and privet.control.v1 over gRPC\n"),
@@ -102,8 +108,8 @@ impl Admin {
     }
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response<Body> {
-    typed(status, "text/plain; charset=utf-8", body.to_owned())
+fn text(status: StatusCode, body: impl Into<String>) -> Response<Body> {
+    typed(status, "text/plain; charset=utf-8", body.into())
 }
 
 fn typed(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::{ArcSwap, Guard};
 
 use super::destination::Destination;
+use super::outcome;
 use super::sources::Sources;
 use super::start::StartError;
 use super::watch::Watch;
@@ -93,6 +94,16 @@ impl State {
         };
         state.tell(&state.loaded());
         Ok(state)
+    }
+
+    /// A line for each required destination that cannot be reached, saying why.
+    pub async fn unreachable(&self) -> String {
+        let required = self.destinations.iter().filter(|destination| destination.required);
+        let asked = outcome::all(required.map(|destination| async move {
+            let why = destination.target.as_ref()?.reach().await.err()?;
+            Some(format!("{}: {why}\n", destination.name()))
+        }));
+        asked.await.into_iter().flatten().collect()
     }
 
     pub fn loaded(&self) -> Guard<Arc<Loaded>> {

@@ -1,25 +1,18 @@
 //! One worker's link to the destination: a connection when one is needed, calls on it, what their end means.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::future::poll_fn;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::SendRequest;
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
-use super::connect::connect;
-use super::endpoint::Endpoint;
-use super::headers::{Header, HeaderError, Headers};
-use super::tls::{Secured, Tls, TlsError};
+use super::target::{Target, unreachable};
 use crate::grpc::{self, Code, Message, Status};
-use crate::observe::DestinationMetrics;
 use crate::otlp::Signal;
 
 /// The largest response message that is read, in bytes: it carries a count and a text.
@@ -27,108 +20,6 @@ const LONGEST_RESPONSE: usize = 64 << 10;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// An OTLP/gRPC destination, as configured.
-#[derive(Clone, Debug)]
-pub struct Grpc {
-    pub endpoint: Endpoint,
-    pub tls: Tls,
-    pub headers: Vec<Header>,
-    /// gzip level from 1 to 9; not compressed if none.
-    pub gzip: Option<u32>,
-    /// How often the peer is asked whether it is still there.
-    pub keepalive: Duration,
-}
-
-impl Grpc {
-    pub fn new(endpoint: Endpoint) -> Grpc {
-        Grpc { endpoint, tls: Tls::default(), headers: Vec::new(), gzip: None, keepalive: Duration::from_secs(30) }
-    }
-}
-
-/// A destination, proven: what all workers' links share.
-pub struct Target {
-    grpc: Grpc,
-    /// By signal.
-    uris: [Uri; 4],
-    secured: ArcSwap<Option<Secured>>,
-    headers: Headers,
-    metrics: Arc<DestinationMetrics>,
-}
-
-impl Target {
-    pub fn new(grpc: Grpc, metrics: Arc<DestinationMetrics>) -> Result<Target, TargetError> {
-        let secured = ArcSwap::from_pointee(secure(&grpc)?);
-        let headers = Headers::load(grpc.headers.clone())?;
-        let uris = Signal::ALL.map(|signal| grpc.endpoint.uri(signal.grpc_path()));
-        Ok(Target { grpc, uris, secured, headers, metrics })
-    }
-
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.grpc.endpoint
-    }
-
-    /// Reads headers, certificates and keys again. Nothing changes before [`Renewed::apply`].
-    pub fn renew(&self) -> Result<Renewed<'_>, TargetError> {
-        Ok(Renewed { target: self, secured: secure(&self.grpc)?, headers: self.headers.renew()? })
-    }
-
-    /// The files that credentials come from.
-    pub fn files(&self) -> Vec<PathBuf> {
-        let Grpc { tls, headers, .. } = &self.grpc;
-        let tls = [&tls.ca, &tls.certificate, &tls.key].into_iter().flatten();
-        tls.chain(headers.iter().filter_map(|header| header.file.as_ref())).cloned().collect()
-    }
-}
-
-/// Credentials that were read again.
-pub struct Renewed<'a> {
-    target: &'a Target,
-    secured: Option<Secured>,
-    headers: HeaderMap,
-}
-
-impl Renewed<'_> {
-    /// From now on they are used: headers by the next call, certificates and keys by the next connection.
-    pub fn apply(self) {
-        self.target.secured.store(Arc::new(self.secured));
-        self.target.headers.set(self.headers);
-    }
-}
-
-/// Why a destination cannot be used.
-#[derive(Debug)]
-pub enum TargetError {
-    Tls(TlsError),
-    Header(HeaderError),
-}
-
-impl fmt::Display for TargetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TargetError::Tls(error) => error.fmt(f),
-            TargetError::Header(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for TargetError {}
-
-impl From<TlsError> for TargetError {
-    fn from(error: TlsError) -> TargetError {
-        TargetError::Tls(error)
-    }
-}
-
-impl From<HeaderError> for TargetError {
-    fn from(error: HeaderError) -> TargetError {
-        TargetError::Header(error)
-    }
-}
-
-fn secure(grpc: &Grpc) -> Result<Option<Secured>, TlsError> {
-    grpc.endpoint.secure.then(|| grpc.tls.secure(&grpc.endpoint.host)).transpose()
-}
 
 /// One worker's connection, made when it is needed.
 pub struct Link {
@@ -196,10 +87,7 @@ impl Link {
             return Err(down(pause.said.clone()));
         }
         let target = &self.target;
-        let secured = target.secured.load_full();
-        match connect(&target.grpc.endpoint, (*secured).as_ref(), target.grpc.keepalive, Arc::clone(&target.metrics))
-            .await
-        {
+        match target.dial().await {
             Ok(requests) => {
                 if pause.until.is_some() {
                     tracing::info!(destination = target.metrics.name(), "the destination is back");
@@ -209,8 +97,7 @@ impl Link {
                 Ok(requests)
             }
             Err(error) => {
-                target.metrics.failed();
-                pause.said = format!("the destination cannot be reached: {error}").into();
+                pause.said = unreachable(&error).into();
                 pause.until = Some(Instant::now() + pause.next);
                 pause.next = (pause.next * 2).min(LONGEST_PAUSE);
                 Err(down(pause.said.clone()))

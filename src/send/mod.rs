@@ -13,6 +13,7 @@ mod endpoint;
 mod headers;
 mod lines;
 mod link;
+mod target;
 mod tls;
 
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use crate::otlp::Signal;
 pub use endpoint::{Endpoint, EndpointError};
 pub use headers::{Header, HeaderError, Headers};
 pub use lines::Lines;
-pub use link::{Grpc, Link, Renewed, Target, TargetError};
+pub use link::Link;
+pub use target::{Grpc, Renewed, Target, TargetError};
 pub use tls::{Tls, TlsError};
 
 /// Where filtered requests go.

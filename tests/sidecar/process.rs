@@ -69,6 +69,21 @@ fn health_asks_a_running_sidecar() {
     assert_eq!(run(&["health", "--admin", &admin]).0, 69);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_tells_of_destinations_when_it_is_asked_about_them() {
+    // Reserved, and nobody's yet.
+    let vacant = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let process = Process::start(&["--destination", &format!("http://{vacant}")], &[]);
+    let admin = process.admin.to_string();
+    assert_eq!(run(&["health", "--admin", &admin]).0, 0);
+    let (code, why) = run(&["health", "--destinations", "--admin", &admin]);
+    assert_eq!(code, 1);
+    assert!(why.contains("not ready: default: the destination cannot be reached: Connection refused"), "{why}");
+    Destination::default().start_at(vacant).await;
+    eventually("it is ready", || async { run(&["health", "--destinations", "--admin", &admin]).0 == 0 }).await;
+    process.terminate();
+}
+
 #[test]
 fn what_is_wrong_has_its_exit_code_and_nothing_is_bound() {
     let folder = tempfile::tempdir().unwrap();

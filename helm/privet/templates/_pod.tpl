@@ -40,9 +40,14 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 3
 readinessProbe:
+  {{- if and .Values.readiness.destinations (ne .Values.mode "sidecar") }}
+  # A command and not a request: of its words the pod's events and status show why it is not ready.
+  exec: {command: [/usr/bin/privet, health, --destinations, --admin, {{ printf "%s:%v" (hasPrefix "[" .Values.listen.address | ternary "[::1]" "127.0.0.1") .Values.listen.adminPort | quote }}]}
+  {{- else }}
   httpGet: {path: /readyz, port: admin}
+  {{- end }}
   periodSeconds: 5
-  timeoutSeconds: 3
+  timeoutSeconds: 4
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 # Why it ended stands in the pod's status, not in the log alone.
