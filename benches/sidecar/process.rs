@@ -49,7 +49,7 @@ impl Proxy {
             if Instant::now() > deadline {
                 return Err(format!("privet does not listen on {}; see {log}", proxy.address).into());
             }
-            sleep(Duration::from_millis(5));
+            sleep(Duration::from_millis(1));
         }
         Ok(proxy)
     }
