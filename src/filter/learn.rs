@@ -1,6 +1,8 @@
 //! Short host names that one place of a record gives away (a syslog header, a key, `\\name\share`) hold for the whole record:
 //! a second look finds them where nothing stands around them.
 
+use memchr::{memchr, memrchr};
+
 use crate::detect::{Context, Entity, Wanted};
 use crate::otlp::Part;
 use crate::policy::Plan;
@@ -108,8 +110,10 @@ impl Walk<'_> {
         if !self.w.learned.listening || !wanted.has(Wanted::HOST) || !has_context(text) {
             return;
         }
-        // An address or host through and through names no host but the one that it is treated as; `root@fw01` does.
-        if shape::shapes(text).iter().next().is_some_and(|shaped| shaped.entity != Entity::Email) {
+        // An address, host or e-mail through and through names no host that would not be found elsewhere by its own shape; but
+        // for the short one of `root@fw01`.
+        let short_host = || memrchr(b'@', text).is_some_and(|at| memchr(b'.', &text[at..]).is_none());
+        if shape::shapes(text).iter().next().is_some_and(|shaped| shaped.entity != Entity::Email || !short_host()) {
             return;
         }
         self.w.found.spans.clear();
