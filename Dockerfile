@@ -49,6 +49,6 @@ COPY packaging/image/ /etc/privet/
 ENV PRIVET_CONFIG=/etc/privet/privet.yaml
 EXPOSE 4317
 USER 65532:65532
-HEALTHCHECK --interval=10s --timeout=3s --start-period=2s CMD ["/usr/bin/privet", "health"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=2s CMD ["/usr/bin/privet", "health"]
 ENTRYPOINT ["/usr/bin/privet"]
 CMD ["run"]
