@@ -2,7 +2,7 @@
 
 use crate::otlp::schema::{self, Message};
 use crate::otlp::{Part, Signal};
-use crate::policy::{Action, Plan};
+use crate::policy::{Action, FieldId, Plan};
 use crate::wire::read::{self, Field};
 
 use super::identity::{self, Identity};
@@ -239,6 +239,7 @@ impl Walk<'_> {
     ) -> Result<(), Stop> {
         // A key's own text counts where it stands: the string table is searched by itself.
         if pair.key.is_some() {
+            self.w.counts.at(FieldId::of(Part::AttributeKeys));
             let (text, hits) = self.w.keys.text_of(key, self.w.names).expect("looked up with these names");
             hits.iter().for_each(|rule| self.w.counts.rule(*rule));
             match text {
@@ -398,6 +399,7 @@ impl Walk<'_> {
                 f64::from_le_bytes(bytes).to_string()
             }
         };
+        self.w.counts.at(under.plan.field);
         let outcome = self.whole_scalar(number.as_bytes(), whole, field.start, field.end)?;
         if outcome != Outcome::Untouched {
             self.w.identity.add(under.identity);

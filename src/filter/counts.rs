@@ -1,9 +1,9 @@
-//! What the filter did, for the metrics.
+//! What the filter did, for the metrics and the audit trail.
 
-use crate::policy::RuleId;
+use crate::policy::{FieldId, RuleId};
 
 /// What the filter did since it was last asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// How often each rule acted, by rule index: `policy.rules()[i]` and its action.
     pub rules: Vec<u64>,
@@ -14,16 +14,52 @@ pub struct Counts {
     /// How often rules acted or something failed closed, and the rule that acted last.
     acts: u64,
     last: RuleId,
+    /// Each act by itself, if that is asked for: in which field, by which rule.
+    pub by_field: Option<Vec<(FieldId, RuleId)>>,
+    /// The field at hand.
+    field: FieldId,
+    /// Of a copy: how many acts there were.
+    kept: usize,
 }
 
 /// So many different unknown fields are told apart; the others are counted under number 0.
 const MAX_UNKNOWN: usize = 64;
 
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            rules: Vec::new(),
+            unknown_fields: Vec::new(),
+            fail_closed: Vec::new(),
+            acts: 0,
+            last: RuleId::default(),
+            by_field: None,
+            field: FieldId::RECORD,
+            kept: 0,
+        }
+    }
+}
+
 impl Counts {
+    /// From here on it is this field that rules act in.
+    #[inline]
+    pub(super) fn at(&mut self, field: FieldId) {
+        self.field = field;
+    }
+
+    /// The field at hand.
+    #[inline]
+    pub(super) fn field(&self) -> FieldId {
+        self.field
+    }
+
     #[inline]
     pub(super) fn rule(&mut self, rule: RuleId) {
         self.acts += 1;
         self.last = rule;
+        if let Some(acts) = &mut self.by_field {
+            acts.push((self.field, rule));
+        }
         let index = usize::from(rule.0);
         match self.rules.get_mut(index) {
             Some(count) => *count += 1,
@@ -50,12 +86,35 @@ impl Counts {
         }
     }
 
-    /// Becomes a copy, without allocating where there is room.
-    pub(super) fn copy_from(&mut self, other: &Counts) {
+    /// Makes `before` a copy that [`Counts::return_to`] leads back to, without allocating where there is room.
+    pub(super) fn keep_in(&self, before: &mut Counts) {
+        before.copy_from(self);
+        before.kept = self.acts_by_field();
+    }
+
+    pub(super) fn return_to(&mut self, before: &Counts) {
+        self.copy_from(before);
+        self.forget_fields_since(before.kept);
+    }
+
+    fn copy_from(&mut self, other: &Counts) {
         self.rules.clone_from(&other.rules);
         self.unknown_fields.clone_from(&other.unknown_fields);
         self.fail_closed.clone_from(&other.fail_closed);
         (self.acts, self.last) = (other.acts, other.last);
+    }
+
+    /// How many acts are told field by field.
+    #[inline]
+    pub(super) fn acts_by_field(&self) -> usize {
+        self.by_field.as_ref().map_or(0, Vec::len)
+    }
+
+    /// What was done inside something that goes as a whole did not leave.
+    pub(super) fn forget_fields_since(&mut self, acts: usize) {
+        if let Some(by_field) = &mut self.by_field {
+            by_field.truncate(acts);
+        }
     }
 
     /// How often anything acted.

@@ -41,6 +41,7 @@ impl Walk<'_> {
             plain.retain(|span| span.end as usize <= from || span.start as usize >= to);
         }
         std::mem::swap(&mut self.w.found.spans, &mut plain);
+        self.w.counts.at(plan.field);
         let around = self.treat_found(buf, &Raw::Same, text_plan, identity)?;
         self.w.edits.sort_staged();
         Ok(inside.or(around))
@@ -59,6 +60,7 @@ impl Walk<'_> {
         let outcome = match leaf.kind {
             embedded::Kind::Key => {
                 let plan = self.plan(Part::AttributeKeys);
+                self.w.counts.at(plan.field);
                 self.search_leaf(leaf, plan, Part::AttributeKeys, identity, Wanted::ALL)?
             }
             kind => {
@@ -66,6 +68,7 @@ impl Walk<'_> {
                     Some(key) => self.policy.join(outer, self.json_plan(part, key)),
                     None => outer,
                 };
+                self.w.counts.at(plan.field);
                 // Numbers are searched for what only looks like one: a card number.
                 let wanted = if kind == embedded::Kind::String { Wanted::ALL } else { Wanted::PATTERNS };
                 match plan.whole.filter(|whole| whole.action > Action::Keep && kind != embedded::Kind::Word) {

@@ -277,9 +277,9 @@ fn hash(state: &RandomState, place: Place, path: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::TextPlanId;
+    use crate::policy::{FieldId, TextPlanId};
 
-    const PLAN: Plan = Plan { whole: None, text: TextPlanId(0), names_host: false };
+    const PLAN: Plan = Plan { whole: None, text: TextPlanId(0), names_host: false, field: FieldId::RECORD };
 
     fn searched() -> Searched {
         Searched { text: KeyText::AsIs, hits: Box::new([]), names: 0, plain: true }

@@ -75,7 +75,7 @@ impl Walk<'_> {
     /// Walks a log record or span; a second time if it gave away a name that stands elsewhere in it, too.
     pub fn fields_and_names(&mut self, message: u8, content: usize, end: usize) -> Result<(), Stop> {
         let mark = self.w.edits.mark();
-        self.w.counts_before.copy_from(&self.w.counts);
+        self.w.counts.keep_in(&mut self.w.counts_before);
         self.w.learned.listen();
         self.fields(message, content, end)?;
         self.w.learned.listening = false;
@@ -93,7 +93,7 @@ impl Walk<'_> {
             self.w.names = self.w.new_names();
         }
         self.w.edits.roll_back(mark);
-        self.w.counts.copy_from(&self.w.counts_before);
+        self.w.counts.return_to(&self.w.counts_before);
         self.w.learned.again = true;
         let walked = self.fields(message, content, end);
         self.w.learned.again = false;

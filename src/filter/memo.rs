@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use super::keys::Place;
 use crate::associative::Table;
 use crate::detect::Pairs;
-use crate::policy::RuleId;
+use crate::policy::{FieldId, RuleId};
 
 /// Longer ones seldom come again.
 pub(super) const MAX: usize = 128;
@@ -31,6 +31,8 @@ pub(super) struct Memo {
 pub(super) struct Token<'m> {
     pub bytes: &'m [u8],
     pub rule: RuleId,
+    /// The field that it stands in.
+    pub field: FieldId,
     /// Where in what was there the name of a host began that ran to its end.
     pub host: Option<u8>,
     /// Others may get the same token: see [`super::identity`].
@@ -44,6 +46,7 @@ struct Slot {
     place: Place,
     pairs: Pairs,
     rule: RuleId,
+    field: FieldId,
     was: u8,
     became: u8,
     host: u8,
@@ -98,6 +101,7 @@ impl Memo {
         Some(Token {
             bytes: &slot.bytes[from..from + usize::from(slot.became)],
             rule: slot.rule,
+            field: slot.field,
             host: (slot.host != NO_HOST).then_some(slot.host),
             merges: slot.flags & MERGES != 0,
         })
@@ -118,6 +122,7 @@ impl Memo {
                 place,
                 pairs: Pairs::of(was),
                 rule: became.map_or(RuleId(0), |token| token.rule),
+                field: became.map_or(FieldId::RECORD, |token| token.field),
                 was: was.len() as u8,
                 became: token.len() as u8,
                 host: became.and_then(|token| token.host).unwrap_or(NO_HOST),
@@ -175,7 +180,7 @@ mod tests {
     fn what_was_seen_is_known_again_at_its_place_and_at_no_other() {
         let mut memo = Memo::default();
         let (here, there) = (place(Part::RecordAttributes), place(Part::ResourceAttributes));
-        let token = Token { bytes: b"ip_7_x", rule: RuleId(4), host: Some(2), merges: true };
+        let token = Token { bytes: b"ip_7_x", rule: RuleId(4), field: FieldId(9), host: Some(2), merges: true };
         for (was, became) in [(&b"10.0.0.1"[..], Some(token)), (b"GET", None), (b"", None)] {
             let (asked, found) = memo.find(here, was);
             assert_eq!(found, None);
@@ -194,7 +199,7 @@ mod tests {
     fn what_is_too_long_is_not_remembered() {
         let mut memo = Memo::default();
         let (long, bytes, here) = ([b'x'; MAX + 1], [b't'; ROOM], place(Part::Body));
-        let token = Token { bytes: &bytes, rule: RuleId(0), host: None, merges: false };
+        let token = Token { bytes: &bytes, rule: RuleId(0), field: FieldId(0), host: None, merges: false };
         for (was, became) in [(&long[..], None), (b"x", Some(token))] {
             let (asked, _) = memo.find(here, was);
             memo.insert(asked, here, was, became);

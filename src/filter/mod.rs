@@ -54,6 +54,8 @@ pub struct Engine {
     pseudonyms: Arc<Pseudonyms>,
     /// Tells engines apart, so that a worker notices that its caches belong to another one.
     serial: u64,
+    /// Whether what rules do is also counted field by field.
+    by_field: bool,
 }
 
 /// One worker's memory: buffers, interned keys and token cache. Reused from request to request; never shared.
@@ -138,7 +140,12 @@ const MAX_REQUEST: usize = i32::MAX as usize;
 impl Engine {
     pub fn new(policy: Arc<Policy>, pseudonyms: Arc<Pseudonyms>) -> Engine {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
-        Engine { policy, pseudonyms, serial: SERIAL.fetch_add(1, Ordering::Relaxed) }
+        Engine { policy, pseudonyms, serial: SERIAL.fetch_add(1, Ordering::Relaxed), by_field: false }
+    }
+
+    /// The same, with [`Counts::by_field`].
+    pub fn counting_fields(self) -> Engine {
+        Engine { by_field: true, ..self }
     }
 
     pub fn policy(&self) -> &Policy {
@@ -194,6 +201,9 @@ impl Worker {
             self.keys.clear();
             self.cache.clear();
             self.memo.clear();
+        }
+        if engine.by_field != self.counts.by_field.is_some() {
+            self.counts.by_field = engine.by_field.then(Vec::new);
         }
         self.edits.clear();
         self.identity.clear();

@@ -53,7 +53,8 @@ impl Before {
         let merges = identity.len() != self.identities;
         let acted = counts.acts() - self.acts;
         if acted == u64::from(became.is_some()) && (became.is_some() || !merges) {
-            let token = became.map(|bytes| memo::Token { bytes, rule: counts.last(), host, merges });
+            let token =
+                became.map(|bytes| memo::Token { bytes, rule: counts.last(), field: counts.field(), host, merges });
             memo.insert(asked, place, was, token);
         }
     }
@@ -111,6 +112,7 @@ impl Walk<'_> {
     pub fn act_as_before(&mut self, entry: usize, start: usize, end: usize, identity: Identity) {
         let w = &mut *self.w;
         let Some(token) = w.memo.token(entry) else { return };
+        w.counts.at(token.field);
         w.counts.rule(token.rule);
         if let Some(host) = token.host {
             w.learned.note(&self.buf[start + usize::from(host)..end]);

@@ -28,7 +28,7 @@ fn engine_of(rules: &str) -> Engine {
     let keyring = Keyring::ephemeral().unwrap();
     let now = std::time::SystemTime::UNIX_EPOCH;
     let pseudonyms = Pseudonyms::new(&keyring, "test", policy.kinds(), now).unwrap();
-    Engine::new(policy, Arc::new(pseudonyms))
+    Engine::new(policy, Arc::new(pseudonyms)).counting_fields()
 }
 
 fn text(value: &str) -> Option<AnyValue> {
@@ -60,7 +60,9 @@ fn filter_as_ever(engine: &Engine, signal: Signal, request: Vec<u8>) -> Result<F
             (Ok(first), Ok(again)) => {
                 assert_eq!(first.bytes, again.bytes);
                 assert_eq!((first.records, first.dropped), (again.records, again.dropped));
-                assert_eq!(counts.rules, worker.take_counts().rules);
+                let counts_again = worker.take_counts();
+                assert_eq!(counts.rules, counts_again.rules);
+                assert_eq!(counts.by_field, counts_again.by_field);
             }
             (first, again) => assert_eq!(first.as_ref().err(), again.as_ref().err()),
         }
@@ -455,4 +457,59 @@ fn a_host_behind_an_account_is_learned_though_its_value_is_replaced_whole() {
     };
     let out = one_record(&engine(""), resource(vec![]), record);
     assert!(!body(&out).contains("fw01x"), "{:?}", out.body);
+}
+
+/// What rules did, field by field: `rule in field`, as often as it was done.
+fn acts(engine: &Engine, signal: Signal, request: Vec<u8>) -> Vec<String> {
+    let mut worker = Worker::default();
+    engine.filter(&mut worker, signal, request.into()).expect("well-formed");
+    let (counts, policy) = (worker.take_counts(), engine.policy());
+    let acts = counts.by_field.expect("asked for").into_iter();
+    acts.map(|(field, rule)| format!("{} in {}", policy.rules()[usize::from(rule.0)].name, policy.field(field)))
+        .collect()
+}
+
+#[test]
+fn what_rules_did_is_told_by_field_and_no_key_from_outside_is_shown() {
+    let engine = engine("rules: [{name: tenant, keys: [tenant_id], as: user, action: pseudonymise}]");
+    let map = KeyValueList { values: vec![pair("client.address", "10.0.0.4"), pair("x", "10.0.0.5")] };
+    let nested = KeyValue {
+        key: "alice@corp.example".into(),
+        value: Some(AnyValue { value: Some(Any::KvlistValue(map)) }),
+        ..Default::default()
+    };
+    let record = LogRecord {
+        body: text(r#"{"client_ip": "10.0.0.1", "bob": "10.0.0.2"} 10.0.0.3"#),
+        attributes: vec![pair("acme.tenant_id", "7"), pair("bob", "10.0.0.6"), nested],
+        ..Default::default()
+    };
+    let request = logs(resource(vec![pair("host.name", "web-1")]), vec![record]).encode_to_vec();
+    let mut found = acts(&engine, Signal::Logs, request);
+    found.sort();
+    let expected = [
+        "addresses-in-text in body",
+        "addresses-in-text in body",
+        "addresses-in-text in record.attributes (other keys)",
+        "addresses-in-text in record.attributes (other keys)",
+        "emails-in-text in attribute.keys",
+        "peers in body clientip",
+        "peers in record.attributes *.client.address",
+        "sending-host in resource.attributes host.name",
+        "tenant in record.attributes *.tenantid",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_was_done_in_a_record_that_is_dropped_is_not_told_by_field() {
+    let engine = engine("rules: [{name: gone, keys: [session.note], detect: [ip], action: drop_record}]");
+    let dropped = LogRecord {
+        body: text("from 10.0.0.1"),
+        attributes: vec![pair("client.address", "10.0.0.2"), pair("session.note", "10.0.0.3")],
+        ..Default::default()
+    };
+    let kept = LogRecord { body: text("from 10.0.0.1"), ..Default::default() };
+    let request = logs(resource(vec![]), vec![kept, dropped]).encode_to_vec();
+    let found = acts(&engine, Signal::Logs, request);
+    assert_eq!(found, ["addresses-in-text in body", "gone in record.attributes session.note"]);
 }

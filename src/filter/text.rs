@@ -76,6 +76,7 @@ impl Walk<'_> {
         identity: Identity,
         must_be_utf8: bool,
     ) -> Result<Outcome, Stop> {
+        self.w.counts.at(plan.field);
         let staged = self.w.edits.staged();
         let outcome = match plan.whole {
             Some(whole) if whole.action > Action::Keep => {

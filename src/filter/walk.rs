@@ -3,7 +3,7 @@
 use crate::otlp::dispatch::{self, Step};
 use crate::otlp::schema::{self, Kind, MESSAGES, Message};
 use crate::otlp::{Part, Signal};
-use crate::policy::{Action, Active, Looks, Plan, Policy, RuleId};
+use crate::policy::{Action, Active, FieldId, Looks, Plan, Policy, RuleId};
 use crate::wire::edit::put_field;
 use crate::wire::read::{self, Field};
 
@@ -206,6 +206,7 @@ impl<'a> Walk<'a> {
             Err(Stop::Drop(rule)) => {
                 self.w.edits.clear();
                 self.w.edits.delete(0, self.buf.len());
+                self.w.counts.forget_fields_since(0);
                 self.w.counts.rule(rule);
                 self.dropped = self.records;
                 Ok(())
@@ -420,6 +421,7 @@ impl<'a> Walk<'a> {
             self.look_ahead_at_record(message, content, end)?;
         }
         if let Some(treatment) = self.policy.record(self.signal, self.active) {
+            self.w.counts.at(FieldId::RECORD);
             return Err(Stop::Drop(self.policy.treatment(treatment).rule));
         }
         if role == Role::DataPoint {
@@ -475,10 +477,12 @@ impl<'a> Walk<'a> {
         each: impl FnOnce(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let (mark, depth, records, dropped) = (self.w.edits.mark(), self.depth, self.records, self.dropped);
+        let acts = self.w.counts.acts_by_field();
         match self.inside(prefix, content, end, each) {
             Err(Stop::Drop(rule)) => {
                 self.w.edits.roll_back(mark);
                 self.w.edits.delete(start, end);
+                self.w.counts.forget_fields_since(acts);
                 self.w.counts.rule(rule);
                 self.w.identity.clear();
                 self.depth = depth;

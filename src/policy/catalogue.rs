@@ -1,6 +1,9 @@
 //! What the values of OpenTelemetry's semantic-convention keys are: the yardstick of the base policy, which must decide
 //! every identifying key by itself and leave the safe ones alone.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// Key, tab, class; sorted by key. The keys are those of the conventions' crate, which a test compares; the classes are given
 /// by hand.
 const TABLE: &str = include_str!("catalogue.tsv");
@@ -76,6 +79,13 @@ pub fn keys() -> impl Iterator<Item = (&'static str, Class)> {
         let (key, class) = line.split_once('\t')?;
         Some((key, Class::from_name(class)?))
     })
+}
+
+/// The key that is this one when it is [folded](super::glob::fold), and its class.
+pub fn find(folded: &str) -> Option<(&'static str, Class)> {
+    static FOLDED: LazyLock<HashMap<String, (&str, Class)>> =
+        LazyLock::new(|| keys().map(|(key, class)| (super::glob::fold(key), (key, class))).collect());
+    FOLDED.get(folded).copied()
 }
 
 #[cfg(test)]

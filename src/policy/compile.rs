@@ -14,6 +14,7 @@ use super::compiled::{Action, RuleId, TextPlan, TextPlanId, Treatment, Treatment
 use super::condition::Clause;
 use super::decide::{Acting, ExceptionInfo, KeyMatch, Policy, RuleInfo, ValueException, WholeIds};
 use super::diagnostic::{Code, Diagnostic};
+use super::field::Fields;
 use super::glob::{Glob, fold};
 use super::keep::Kept;
 use super::permitted::{self, Permitted};
@@ -108,6 +109,9 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
     let text_plans = Pool::new(MAX_TEXT_PLANS);
     let strictest = strictest_text(&acting, &treatments);
     let strictest = TextPlanId(text_plans.intern(strictest).expect("the pool is empty"));
+    let listed = permitted.iter().map(|permitted| KeyMatch::new(permitted.lists.iter().flatten().cloned()));
+    let listed: Vec<KeyMatch> = listed.collect();
+    let fields = Fields::new(acting.iter().chain(&keeping).map(|rule| &rule.keys).chain(&listed));
     Ok(Policy {
         name: documents.first().map_or(String::new(), |document| document.name.clone()),
         digest: String::new(),
@@ -125,6 +129,7 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
         treatments,
         text_plans,
         strictest,
+        fields,
         keep: keep_lists(documents),
         value_exceptions: value_exceptions(&exceptions, &rules),
         exceptions: exceptions.iter().map(|exception| info(exception, &rules)).collect(),

@@ -3,6 +3,8 @@
 use crate::detect::{Entity, Wanted};
 use crate::pseudonym::{KindId, Recipe};
 
+use super::field::FieldId;
+
 /// What is done to a field, a span of text or a record; later is stricter, and where rules meet the strictest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -135,6 +137,8 @@ pub struct Plan {
     /// The value names the thing that sends (`host.name`, `k8s.node.name`, …): it is looked for in the free text of
     /// everything under the same resource.
     pub names_host: bool,
+    /// What counts call the field.
+    pub field: FieldId,
 }
 
 /// Which conditional rules hold for the resource and record at hand: one bit a condition of the policy.

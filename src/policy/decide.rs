@@ -13,6 +13,7 @@ use super::compile::{merge_text, stricter};
 use super::compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Tls, Treatment, TreatmentId, Whole};
 use super::condition::{Attributes, Clause, Level};
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::field::{Field, FieldId, Fields};
 use super::glob::{Glob, fold, tails};
 use super::keep::Kept;
 use super::permitted::Permitted;
@@ -38,6 +39,7 @@ pub struct Policy {
     pub(super) treatments: Pool<Treatment>,
     pub(super) text_plans: Pool<TextPlan>,
     pub(super) strictest: TextPlanId,
+    pub(super) fields: Fields,
     /// One list a file; a value is kept if it is on all of them.
     pub(super) keep: Vec<Vec<Kept>>,
     pub(super) value_exceptions: Vec<ValueException>,
@@ -160,6 +162,11 @@ impl Policy {
         self.treatments.get(id.0)
     }
 
+    /// A field that a plan names.
+    pub fn field(&self, id: FieldId) -> Field<'_> {
+        self.fields.describe(id)
+    }
+
     pub fn text_plan(&self, id: TextPlanId) -> &TextPlan {
         self.text_plans.get(id.0)
     }
@@ -261,7 +268,8 @@ impl Policy {
             whole = Some(whole.map_or(ids, |mine| mine.joined(ids, &self.treatments)));
         }
         let text = self.text_plans.intern(text).map_or(self.strictest, TextPlanId);
-        Plan { whole: whole.map(|ids| self.whole(ids)), text, names_host }
+        let field = self.fields.of(part, folded.as_deref());
+        Plan { whole: whole.map(|ids| self.whole(ids)), text, names_host, field }
     }
 
     /// The removal of an attribute that no allow-list permits, or that says what only a stamp may say.

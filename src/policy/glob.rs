@@ -58,6 +58,13 @@ impl Glob {
     }
 }
 
+/// As it was written, but folded.
+impl std::fmt::Display for Glob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.pieces.join("*"))
+    }
+}
+
 /// A key without what does not count.
 pub fn fold(key: &str) -> String {
     key.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect()

@@ -19,7 +19,9 @@ impl Policy {
             merge_text(&mut text, self.text_plan(outer.text), &self.treatments);
             self.text_plans.intern(text).map_or(self.strictest, TextPlanId)
         };
-        Plan { whole, text, names_host: inner.names_host }
+        // A key without a name says less than what it stands in.
+        let field = if inner.field.is_named() { inner.field } else { outer.field };
+        Plan { whole, text, names_host: inner.names_host, field }
     }
 
     /// The strictest action that a text plan can come to.

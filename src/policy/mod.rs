@@ -20,6 +20,7 @@ mod compile;
 mod compiled;
 mod decide;
 mod examples;
+mod field;
 mod join;
 mod lint;
 mod load;
@@ -38,6 +39,7 @@ pub use compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Tls, Trea
 pub use condition::{Attributes, Level, Scalar};
 pub use decide::{ExceptionInfo, Looks, Policy, RuleInfo};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, did_you_mean};
+pub use field::{Field, FieldId};
 pub use load::PACKS;
 pub use retention::KEY as RETENTION_KEY;
 pub(crate) use syntax::{Test, TestGiven, signal_of};

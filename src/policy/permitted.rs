@@ -4,13 +4,11 @@
 //! puts a key on the list, so adding one narrows here as everywhere. What a key of the catalogue says is an identifier is
 //! hidden by rules of the catalogue's own, whether or not a pack says so too.
 
-use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::LazyLock;
 
 use super::catalogue::{self, Class};
 use super::compiled::TreatmentId;
-use super::glob::{Glob, fold};
+use super::glob::Glob;
 
 /// The name of the rule that removes what is not permitted.
 pub const RULE: &str = "attributes-permitted";
@@ -41,11 +39,9 @@ impl Permitted {
 
 /// Whether the catalogue has a key. What stands below a key of free text is part of it: `http.request.header.accept`.
 fn catalogued(folded: &str) -> bool {
-    static CLASSES: LazyLock<HashMap<String, Class>> =
-        LazyLock::new(|| catalogue::keys().map(|(key, class)| (fold(key), class)).collect());
-    CLASSES.contains_key(folded)
+    catalogue::find(folded).is_some()
         || OWN.contains(&folded)
-        || beginnings(folded).skip(1).any(|key| CLASSES.get(key) == Some(&Class::Text))
+        || beginnings(folded).skip(1).any(|key| catalogue::find(key).is_some_and(|(_, class)| class == Class::Text))
 }
 
 /// The path, and what stands before each of its dots, from the longest.
