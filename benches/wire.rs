@@ -82,21 +82,20 @@ fn edit_texts(payload: &Payload, edits: &mut Edits, out: &mut Vec<u8>) -> Result
         for field in read::fields(buf, start, end) {
             let field = field?;
             if let Some(child) = message_in(message, &field) {
-                edits.open(field.prefix, field.value, field.end);
+                let open = edits.open();
                 texts += edit(buf, child, field.value, field.end, edits)?;
-                edits.close();
+                edits.close(open, field.prefix, field.value, field.end);
             } else if message.field(field.tag.number).is_some_and(|known| matches!(known.kind, FieldKind::String(_))) {
-                edits.open(field.prefix, field.value, field.end);
-                edits.replace(field.end, field.end, b"x");
-                edits.close();
+                let open = edits.open();
+                edits.replace(buf, field.end, field.end, b"x");
+                edits.close(open, field.prefix, field.value, field.end);
                 texts += 1;
             }
         }
         Ok(texts)
     }
     edits.clear();
-    out.clear();
     let texts = edit(&payload.bytes, payload.kind.signal().request(), 0, payload.bytes.len(), edits)?;
-    edits.write(&payload.bytes, out);
+    *out = edits.finish(&payload.bytes);
     Ok(texts)
 }

@@ -5,6 +5,8 @@
 //! first: a scan of values that come once pushes out other such values, not the working set. A little ageing lets a new
 //! working set in.
 
+use std::hash::{BuildHasher, RandomState};
+
 const WAYS: usize = 8;
 /// Every so many evictions from a set, one of its entries counts as not used again.
 const AGEING: u8 = 16;
@@ -83,7 +85,7 @@ impl<S: Clone> Table<S> {
     }
 
     /// The index of the slot that `is` the one asked for, among those that this hash may be in.
-    #[inline]
+    #[inline(always)]
     pub fn find(&mut self, hash: u64, is: impl Fn(&S) -> bool) -> Option<usize> {
         let (set_at, tag) = self.place(hash);
         let set = self.sets.get_mut(set_at)?;
@@ -91,7 +93,8 @@ impl<S: Clone> Table<S> {
         while candidates != 0 {
             let way = candidates.trailing_zeros() as usize / 8;
             candidates &= candidates - 1;
-            if set.tag(way) == tag && is(&self.slots[set_at * WAYS + way]) {
+            // An empty way may seem to have the tag, too. Its slot holds a copy of another entry, as true as that one.
+            if is(&self.slots[set_at * WAYS + way]) {
                 set.used |= 1 << way;
                 return Some(set_at * WAYS + way);
             }
@@ -119,6 +122,101 @@ impl<S: Clone> Table<S> {
     }
 }
 
+/// A hash of short byte strings that nobody outside can foresee.
+#[derive(Clone)]
+pub struct Seed([u64; 3]);
+
+impl Default for Seed {
+    fn default() -> Seed {
+        let state = RandomState::new();
+        Seed([0, 1, 2].map(|index| state.hash_one(index)))
+    }
+}
+
+impl Seed {
+    /// Of the first 16 and the last 32 of some bytes, and of what else tells them apart, their length say. What differs
+    /// elsewhere only has the same hash, and has to do with the ways of one set.
+    #[inline]
+    pub fn hash(&self, bytes: &[u8], besides: u64) -> u64 {
+        let [s0, s1, s2] = self.0;
+        match (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+            (Some(first), Some(last)) => {
+                let ((a, b), (c, d)) = (halves(first), halves(last));
+                let hash = fold(a ^ c.rotate_left(31) ^ s0, b ^ d.rotate_left(29) ^ s1 ^ besides);
+                match bytes[..bytes.len() - 16].last_chunk::<16>() {
+                    Some(block) => {
+                        let (e, f) = halves(block);
+                        fold(e ^ hash, f ^ s2)
+                    }
+                    None => hash,
+                }
+            }
+            _ => {
+                let (a, b) = match (bytes.first_chunk(), bytes.last_chunk()) {
+                    (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+                    _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+                };
+                fold(a ^ s0, b ^ s1 ^ besides)
+            }
+        }
+    }
+
+    #[inline]
+    pub fn hash_number(&self, number: u128, besides: u64) -> u64 {
+        fold(number as u64 ^ self.0[0], (number >> 64) as u64 ^ self.0[1] ^ besides)
+    }
+}
+
+#[inline]
+fn halves(block: &[u8; 16]) -> (u64, u64) {
+    let block = u128::from_le_bytes(*block);
+    (block as u64, (block >> 64) as u64)
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Equality of short byte strings, without a call.
+#[inline]
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.last_chunk::<16>(), b.last_chunk::<16>()) {
+        (Some(a_last), Some(b_last)) => a_last == b_last && same_blocks(&a[..a.len() - 1], &b[..b.len() - 1]),
+        _ => same_short(a, b),
+    }
+}
+
+/// The blocks of 16 at the beginning.
+#[inline]
+fn same_blocks(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let (Some((a_first, a_rest)), Some((b_first, b_rest))) =
+        (a.split_first_chunk::<16>(), b.split_first_chunk::<16>())
+    {
+        if a_first != b_first {
+            return false;
+        }
+        (a, b) = (a_rest, b_rest);
+    }
+    true
+}
+
+/// Of equal length below 16.
+#[inline]
+fn same_short(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(a1), Some(b1), Some(a2), Some(b2)) => a1 == b1 && a2 == b2,
+        _ => match (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>()) {
+            (Some(a1), Some(b1), Some(a2), Some(b2)) => a1 == b1 && a2 == b2,
+            _ => a.iter().zip(b).all(|(a, b)| a == b),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -126,7 +224,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_way_is_no_entry_even_where_its_tag_seems_the_same() {
+    fn short_strings_are_compared_whole() {
+        let texts: Vec<Vec<u8>> = (0..70).map(|len| (0..len as u8).collect()).collect();
+        for a in &texts {
+            for b in &texts {
+                assert_eq!(same(a, b), a == b);
+            }
+            for index in 0..a.len() {
+                let mut changed = a.clone();
+                changed[index] ^= 0x80;
+                assert!(!same(a, &changed), "{index} of {}", a.len());
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_at_either_end_and_what_is_said_besides_changes_the_hash() {
+        let seed = Seed::default();
+        for len in 0..70 {
+            let text: Vec<u8> = (0..len).collect();
+            let hash = seed.hash(&text, 0);
+            assert_eq!(hash, seed.hash(&text, 0));
+            assert_ne!(hash, seed.hash(&text, 1));
+            assert_ne!(hash, Seed::default().hash(&text, 0), "another seed");
+            for index in (0..text.len()).filter(|index| *index < 16 || *index + 32 >= text.len()) {
+                let mut changed = text.clone();
+                changed[index] ^= 1;
+                assert_ne!(hash, seed.hash(&changed, 0), "{index} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_spread_over_tags_and_sets() {
+        let seed = Seed::default();
+        let mut sets = [0; 256];
+        let mut tags = [0; 256];
+        for number in 0..25_600u32 {
+            let hash = seed.hash(format!("10.0.{}.{}", number >> 8, number & 255).as_bytes(), 0);
+            tags[hash as usize & 255] += 1;
+            sets[(hash >> 8) as usize & 255] += 1;
+        }
+        for count in sets.into_iter().chain(tags) {
+            assert!((40..=180).contains(&count), "{count} where 100 are to be expected");
+        }
+    }
+
+    #[test]
+    fn an_empty_way_whose_tag_seems_the_same_holds_nothing_but_what_was_entered() {
         let mut table: Table<u32> = Table::new(1);
         table.insert(1, 5);
         assert!(table.sets[0].candidates(1).count_ones() > 1, "an empty way seems to have tag 1");

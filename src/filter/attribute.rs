@@ -7,10 +7,10 @@ use crate::wire::read::{self, Field};
 
 use super::identity::{self, Identity};
 use super::keys::{self, KeyText};
-use super::memo;
-use super::recall::{Recall, hides};
+use super::recall::{Recall, hides, recall};
 use super::text::Outcome;
-use super::walk::{Stop, Walk, malformed};
+use super::walk::{Fault, Stop, Walk};
+use super::{Worker, memo};
 
 /// A `KeyValue`, taken apart.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,61 +29,66 @@ pub(super) struct Under {
 }
 
 impl Walk<'_> {
-    /// An attribute: a `KeyValue` field of any message.
-    #[inline]
-    pub fn attribute(
-        &mut self,
-        part: Part,
-        start: usize,
-        prefix: usize,
-        content: usize,
-        end: usize,
-    ) -> Result<(), Stop> {
+    /// Attributes one after the other, `KeyValue` fields of any message: the first one's tag, of one byte, stands at `pos`.
+    /// Returns where the first field begins that is none.
+    #[inline(never)]
+    pub fn attributes(&mut self, part: Part, mut pos: usize, end: usize) -> Result<usize, Stop> {
         self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
-        let shape = usual_shape(self.buf, content, end);
-        let place = self.place(part).of_pair();
-        // What is remembered has a text and a length of one byte.
-        let recall = match shape {
-            Some(_) if content - prefix == 1 => self.recall(place, content, end),
-            _ => Recall::Nothing,
-        };
-        match recall {
-            Recall::Itself => Ok(()),
-            Recall::Token(entry) => {
-                let identity = identity::of_attribute(self.signal, part, content, end);
-                self.act_as_before(entry, content, end, identity);
-                let token = self.w.memo.token(entry).map_or(&[][..], |token| token.bytes);
-                self.w.edits.replace(prefix, end, token);
-                Ok(())
-            }
-            Recall::New(asked) => self.new_attribute(asked, place, shape, part, start, prefix, content, end),
-            Recall::Nothing => self.judge_attribute(shape, part, start, prefix, content, end),
+        let place = self.place(part).of_pair().number();
+        let (buf, signal) = (&self.buf[..end], self.signal);
+        let tag = buf[pos];
+        while pos < end && buf[pos] == tag {
+            let (content, stop) = read::length(buf, pos + 1, end)?;
+            // What is remembered has the usual shape, and a length of one byte.
+            let asked = if self.remembers && content - pos == 2 {
+                let pair = &buf[content..stop];
+                let Worker { memo, known, counts, learned, identity, edits, .. } = &mut *self.w;
+                match recall(memo, known, place, pair) {
+                    Recall::Seen(seen) => {
+                        if let Some(token) = seen.token() {
+                            let of = || identity::of_attribute(signal, part, content, stop);
+                            token.act(pair, counts, learned, identity, of);
+                            let (bytes, from, to) = seen.replacement();
+                            edits.replace_by(buf, pos + 1, stop, bytes, from, to);
+                        }
+                        pos = stop;
+                        continue;
+                    }
+                    Recall::New(asked) => Some(asked),
+                    Recall::Unsure => None,
+                }
+            } else {
+                None
+            };
+            self.new_attribute(asked, part, pos, pos + 1, content, stop)?;
+            pos = stop;
         }
+        Ok(pos)
     }
 
-    /// An attribute not seen before, or not lately.
+    /// An attribute not seen before, or not lately. What becomes of it is entered if that was asked for.
     #[inline(never)]
-    #[allow(clippy::too_many_arguments)] // a field's place, in one call
-    fn new_attribute(
+    pub fn new_attribute(
         &mut self,
-        asked: memo::Asked,
-        place: keys::Place,
-        shape: Option<Shape>,
+        asked: Option<memo::Asked>,
         part: Part,
         start: usize,
         prefix: usize,
         content: usize,
         end: usize,
     ) -> Result<(), Stop> {
-        let (before, edits) = (self.before(), self.w.edits.len());
+        let shape = usual_shape(self.buf, content, end);
+        let (Some(asked), Some(text)) = (asked, shape.map(|shape| shape.text)) else {
+            return self.judge_attribute(shape, part, start, prefix, content, end);
+        };
+        let (before, mark) = (self.before(), self.w.edits.mark());
         self.judge_attribute(shape, part, start, prefix, content, end)?;
         let w = &mut *self.w;
         let became = w.edits.last_replacing(prefix, end).filter(|bytes| bytes[0] < 0x80);
-        let is_whole = became.is_some() || w.edits.len() == edits;
+        let is_whole = became.is_some() || w.edits.mark() == mark;
         if is_whole && w.turned_out.memorable && !w.known.may_stand(self.buf, content, end) {
-            let text = shape.map(|shape| (shape.text - content) as u8);
-            let host = text.filter(|_| w.turned_out.host);
-            before.remember(&mut w.memo, &w.counts, &w.identity, asked, place, &self.buf[content..end], became, host);
+            let host = w.turned_out.host.then_some((text - content) as u8);
+            before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
         }
         Ok(())
     }
@@ -115,10 +120,13 @@ impl Walk<'_> {
         let identity = identity::of_attribute(self.signal, part, content, end);
         match self.text(text, end, plan, part, identity)? {
             Outcome::Untouched => {}
-            Outcome::Staged => self.w.edits.place_in_value(self.buf, prefix, content, inner, text, end),
+            Outcome::Staged => {
+                let fields = [(prefix, content), (inner, inner + 1), (text - 1, text)];
+                self.w.edits.place(self.buf, fields, end);
+            }
             Outcome::Removed => {
                 self.w.identity.add(identity);
-                self.w.edits.delete(start, end);
+                self.w.edits.delete(self.buf, start, end);
             }
         }
         Ok(())
@@ -195,7 +203,7 @@ impl Walk<'_> {
         start: usize,
         end: usize,
     ) -> Result<u32, Stop> {
-        let path = std::str::from_utf8(&self.buf[start..end]).map_err(|_| malformed("invalid_utf8"))?;
+        let path = std::str::from_utf8(&self.buf[start..end]).map_err(|_| Fault::InvalidUtf8)?;
         let searched = self.search_key(start, end, part)?;
         if let Some(key) = found {
             self.w.keys.set_text(key, searched);
@@ -220,7 +228,7 @@ impl Walk<'_> {
             self.w.keys.set_text(key, searched);
             return Ok(key);
         }
-        let path = std::str::from_utf8(&self.w.path).map_err(|_| malformed("invalid_utf8"))?;
+        let path = std::str::from_utf8(&self.w.path).map_err(|_| Fault::InvalidUtf8)?;
         let plan = self.policy.plan(self.signal, under.part, Some(path), self.active);
         Ok(self.w.keys.insert(place, path.as_bytes(), plan, searched))
     }
@@ -246,7 +254,7 @@ impl Walk<'_> {
                 KeyText::AsIs | KeyText::Replaced(_) => {}
                 KeyText::Removed => {
                     self.w.identity.add(under.identity);
-                    self.w.edits.delete(start, end);
+                    self.w.edits.delete(self.buf, start, end);
                     return Ok(());
                 }
                 KeyText::Drops(rule) => return Err(Stop::Drop(*rule)),
@@ -266,7 +274,7 @@ impl Walk<'_> {
                     }
                     2 => {}
                     3 if walk.signal == Signal::Profiles => walk.check_index(&field, true)?,
-                    3 => walk.w.edits.delete(field.start, field.end),
+                    3 => walk.w.edits.delete(walk.buf, field.start, field.end),
                     number => walk.unknown(&schema::KEY_VALUE, number, field.start, field.end),
                 }
                 pos = field.end;
@@ -277,16 +285,16 @@ impl Walk<'_> {
             self.w.edits.roll_back(mark);
             self.depth = depth;
             self.w.identity.add(under.identity);
-            self.w.edits.delete(start, end);
+            self.w.edits.delete(self.buf, start, end);
         }
         Ok(())
     }
 
     fn replace_key(&mut self, key: u32, field: &Field) {
         if let Some((KeyText::Replaced(text), _)) = self.w.keys.text_of(key, self.w.names) {
-            self.w.edits.open(field.prefix, field.value, field.end);
-            self.w.edits.replace(field.value, field.end, text);
-            self.w.edits.close();
+            let open = self.w.edits.open();
+            self.w.edits.replace(self.buf, field.value, field.end, text);
+            self.w.edits.close(open, field.prefix, field.value, field.end);
         }
     }
 
@@ -307,11 +315,9 @@ impl Walk<'_> {
                 match self.text(text, end, plan, part, Identity::None)? {
                     Outcome::Untouched => {}
                     Outcome::Staged => {
-                        self.w.edits.open(prefix, content, end);
-                        self.place_in_frame(content + 1, text, end);
-                        self.w.edits.close();
+                        self.w.edits.place(self.buf, [(prefix, content), (content + 1, text)], end);
                     }
-                    Outcome::Removed => self.w.edits.delete(start, end),
+                    Outcome::Removed => self.w.edits.delete(self.buf, start, end),
                 }
                 return Ok(());
             }
@@ -320,7 +326,7 @@ impl Walk<'_> {
         if self.value(Under { part, plan, identity: Identity::None }, prefix, content, end)? == Outcome::Removed {
             self.w.edits.roll_back(mark);
             self.depth = depth;
-            self.w.edits.delete(start, end);
+            self.w.edits.delete(self.buf, start, end);
         }
         Ok(())
     }
@@ -333,7 +339,7 @@ impl Walk<'_> {
             let field = field?;
             if (1..=8).contains(&field.tag.number) && only.replace(field).is_some() {
                 // Parsers take the last; an earlier one would be smuggled past whoever looks at one only.
-                return Err(malformed("ambiguous_value"));
+                return Err(Fault::AmbiguousValue.into());
             }
         }
         let mut outcome = Outcome::Untouched;
@@ -359,7 +365,7 @@ impl Walk<'_> {
             _ => 2,
         };
         if field.tag.wire_type != expected {
-            return Err(malformed("wrong_wire_type"));
+            return Err(Fault::WrongWireType.into());
         }
         match field.tag.number {
             1 | 7 => {
@@ -380,7 +386,7 @@ impl Walk<'_> {
                 Ok(Outcome::Untouched)
             }
             _ => {
-                self.w.edits.delete(field.start, field.end);
+                self.w.edits.delete(self.buf, field.start, field.end);
                 Ok(Outcome::Untouched)
             }
         }
@@ -421,7 +427,7 @@ impl Walk<'_> {
                     walk.w.edits.roll_back(mark);
                     walk.depth = depth;
                     walk.w.identity.add(under.identity);
-                    walk.w.edits.delete(element.start, element.end);
+                    walk.w.edits.delete(walk.buf, element.start, element.end);
                 }
             }
             Ok(())
@@ -529,20 +535,20 @@ pub(super) fn take_apart(buf: &[u8], content: usize, end: usize) -> Result<Pair,
             _ => continue,
         };
         if field.tag.wire_type != wire_type {
-            return Err(malformed("wrong_wire_type"));
+            return Err(Fault::WrongWireType.into());
         }
         if slot.replace(field).is_some() {
-            return Err(malformed("repeated_field"));
+            return Err(Fault::RepeatedField.into());
         }
     }
     if pair.key.is_some() && pair.key_index.is_some() {
-        return Err(malformed("repeated_field"));
+        return Err(Fault::RepeatedField.into());
     }
     Ok(pair)
 }
 
 fn expect_message(field: &Field) -> Result<(), Stop> {
-    if field.tag.wire_type == 2 { Ok(()) } else { Err(malformed("wrong_wire_type")) }
+    if field.tag.wire_type == 2 { Ok(()) } else { Err(Fault::WrongWireType.into()) }
 }
 
 /// The number of the field of a message that holds its attributes.

@@ -18,8 +18,19 @@ pub struct Counts {
     pub by_field: Option<Vec<(FieldId, RuleId)>>,
     /// The field at hand.
     field: FieldId,
-    /// Of a copy: how many acts there were.
-    kept: usize,
+    /// What was counted since [`Counts::begin`], until [`Counts::end`].
+    journal: Vec<Entry>,
+    is_kept: bool,
+    /// How many acts were told field by field before.
+    told: usize,
+}
+
+/// Something that was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Rule(RuleId),
+    UnknownField(&'static str, u32),
+    FailClosed(&'static str),
 }
 
 /// So many different unknown fields are told apart; the others are counted under number 0.
@@ -35,7 +46,9 @@ impl Default for Counts {
             last: RuleId::default(),
             by_field: None,
             field: FieldId::RECORD,
-            kept: 0,
+            journal: Vec::new(),
+            is_kept: false,
+            told: 0,
         }
     }
 }
@@ -60,6 +73,7 @@ impl Counts {
         if let Some(acts) = &mut self.by_field {
             acts.push((self.field, rule));
         }
+        self.note(Entry::Rule(rule));
         let index = usize::from(rule.0);
         match self.rules.get_mut(index) {
             Some(count) => *count += 1,
@@ -72,6 +86,7 @@ impl Counts {
 
     pub(super) fn unknown_field(&mut self, message: &'static str, number: u32) {
         let number = if self.unknown_fields.len() < MAX_UNKNOWN { number } else { 0 };
+        self.note(Entry::UnknownField(message, number));
         match self.unknown_fields.iter_mut().find(|known| (known.0, known.1) == (message, number)) {
             Some(known) => known.2 += 1,
             None => self.unknown_fields.push((message, number, 1)),
@@ -80,28 +95,55 @@ impl Counts {
 
     pub(super) fn fail_closed(&mut self, reason: &'static str) {
         self.acts += 1;
+        self.note(Entry::FailClosed(reason));
         match self.fail_closed.iter_mut().find(|known| known.0 == reason) {
             Some(known) => known.1 += 1,
             None => self.fail_closed.push((reason, 1)),
         }
     }
 
-    /// Makes `before` a copy that [`Counts::return_to`] leads back to, without allocating where there is room.
-    pub(super) fn keep_in(&self, before: &mut Counts) {
-        before.copy_from(self);
-        before.kept = self.acts_by_field();
+    /// Begins something that may be taken back.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.journal.clear();
+        self.is_kept = true;
+        self.told = self.acts_by_field();
     }
 
-    pub(super) fn return_to(&mut self, before: &Counts) {
-        self.copy_from(before);
-        self.forget_fields_since(before.kept);
+    /// What is counted from here on is not to be taken back.
+    #[inline]
+    pub(super) fn end(&mut self) {
+        self.is_kept = false;
     }
 
-    fn copy_from(&mut self, other: &Counts) {
-        self.rules.clone_from(&other.rules);
-        self.unknown_fields.clone_from(&other.unknown_fields);
-        self.fail_closed.clone_from(&other.fail_closed);
-        (self.acts, self.last) = (other.acts, other.last);
+    #[inline]
+    fn note(&mut self, entry: Entry) {
+        if self.is_kept {
+            self.journal.push(entry);
+        }
+    }
+
+    /// Takes back what was counted between [`Counts::begin`] and [`Counts::end`].
+    pub(super) fn take_back(&mut self) {
+        for entry in self.journal.drain(..) {
+            match entry {
+                Entry::Rule(rule) => {
+                    self.acts -= 1;
+                    self.rules[usize::from(rule.0)] -= 1;
+                }
+                Entry::UnknownField(message, number) => {
+                    let found = self.unknown_fields.iter_mut().find(|known| (known.0, known.1) == (message, number));
+                    found.expect("it was counted").2 -= 1;
+                }
+                Entry::FailClosed(reason) => {
+                    self.acts -= 1;
+                    self.fail_closed.iter_mut().find(|known| known.0 == reason).expect("it was counted").1 -= 1;
+                }
+            }
+        }
+        self.forget_fields_since(self.told);
+        self.unknown_fields.retain(|known| known.2 > 0);
+        self.fail_closed.retain(|known| known.1 > 0);
     }
 
     /// How many acts are told field by field.
@@ -142,6 +184,30 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_back_was_never_counted() {
+        let mut counts = Counts::default();
+        counts.rule(RuleId(2));
+        counts.unknown_field("a.Message", 9);
+        let mut before = counts.clone();
+        before.begin();
+        counts.begin();
+        for rule in [2, 5, 5] {
+            counts.rule(RuleId(rule));
+        }
+        counts.unknown_field("a.Message", 9);
+        counts.unknown_field("a.Message", 10);
+        counts.fail_closed("depth");
+        counts.fail_closed("depth");
+        counts.end();
+        counts.take_back();
+        assert_eq!(counts.rules, [0, 0, 1, 0, 0, 0]);
+        assert_eq!((&counts.unknown_fields, &counts.fail_closed), (&before.unknown_fields, &before.fail_closed));
+        assert_eq!(counts.acts(), before.acts());
+        counts.take_back();
+        assert_eq!(counts.rules, [0, 0, 1, 0, 0, 0], "nothing is taken back twice");
+    }
 
     #[test]
     fn unknown_fields_are_told_apart_up_to_a_bound() {

@@ -91,9 +91,19 @@ fn is_canonical(text: &[u8], address: u128) -> bool {
             None => address.to_string().as_bytes() == text,
         };
     }
-    let plain = |byte: &u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && *byte != b'%';
-    text.iter().all(plain) && text.last() != Some(&b'.')
+    text.iter().all(|byte| PLAIN[usize::from(*byte)]) && text.last() != Some(&b'.')
 }
+
+/// Bytes that canonical forms leave as they are.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        plain[byte as usize] = byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && byte != b'%';
+        byte += 1;
+    }
+    plain
+};
 
 impl Walk<'_> {
     /// Puts the token of what went from a resource's, scope's or point's attributes among them, at the message's end.
@@ -115,6 +125,6 @@ impl Walk<'_> {
         put_field(&mut pair, 1, SERIES_KEY.as_bytes());
         put_field(&mut pair, 2, &value);
         put_field(&mut field, number, &pair);
-        self.w.edits.replace(end, end, &field);
+        self.w.edits.replace(self.buf, end, end, &field);
     }
 }

@@ -12,7 +12,7 @@ use crate::detect::{Known, Pairs};
 use crate::otlp::{Part, Signal};
 use crate::policy::{Active, Plan, RuleId};
 
-use super::memo::same;
+use crate::associative::same;
 
 /// Beyond so many entries, or bytes in keys, the table starts anew.
 const MAX_ENTRIES: usize = 8_192;
@@ -115,10 +115,10 @@ impl Place {
         Place { at: self.at | 96, ..self }
     }
 
-    /// Its number, for hashes.
+    /// A number that no other place has, its last eight bits 0.
     #[inline]
-    pub fn at(self) -> u32 {
-        self.at
+    pub fn number(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.at) << 8
     }
 
     /// The same place, looked at before the walk comes there: the key's text has not been searched.

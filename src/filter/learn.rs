@@ -19,8 +19,6 @@ pub(super) struct Learned {
     listening: bool,
     bytes: Vec<u8>,
     ends: Vec<u32>,
-    /// The record is looked at a second time.
-    pub again: bool,
     /// Keys stand elsewhere in the record than among its own attributes: in maps, span events, links.
     pub keys_elsewhere: bool,
 }
@@ -75,9 +73,10 @@ impl Walk<'_> {
     /// Walks a log record or span; a second time if it gave away a name that stands elsewhere in it, too.
     pub fn fields_and_names(&mut self, message: u8, content: usize, end: usize) -> Result<(), Stop> {
         let mark = self.w.edits.mark();
-        self.w.counts.keep_in(&mut self.w.counts_before);
+        self.w.counts.begin();
         self.w.learned.listen();
         self.fields(message, content, end)?;
+        self.w.counts.end();
         self.w.learned.listening = false;
         if self.w.learned.ends.is_empty() || !self.w.learned.stand_elsewhere(&self.buf[content..end]) {
             return Ok(());
@@ -93,10 +92,10 @@ impl Walk<'_> {
             self.w.names = self.w.new_names();
         }
         self.w.edits.roll_back(mark);
-        self.w.counts.return_to(&self.w.counts_before);
-        self.w.learned.again = true;
+        self.w.counts.take_back();
+        let remembers = std::mem::replace(&mut self.remembers, false);
         let walked = self.fields(message, content, end);
-        self.w.learned.again = false;
+        self.remembers = remembers;
         self.w.known.forget(known);
         self.w.names = names;
         walked
@@ -113,7 +112,8 @@ impl Walk<'_> {
         // An address, host or e-mail through and through names no host that would not be found elsewhere by its own shape; but
         // for the short one of `root@fw01`.
         let short_host = || memrchr(b'@', text).is_some_and(|at| memchr(b'.', &text[at..]).is_none());
-        if shape::shapes(text).iter().next().is_some_and(|shaped| shaped.entity != Entity::Email || !short_host()) {
+        let shapes = shape::shapes(text);
+        if shapes.as_slice().first().is_some_and(|shaped| shaped.entity != Entity::Email || !short_host()) {
             return;
         }
         self.w.found.spans.clear();

@@ -3,7 +3,7 @@
 //! ```text
 //! Engine::filter(worker, signal, request bytes) → Filtered { bytes, counts } | Refusal
 //!
-//! walk ─▶ attribute ─▶ text ─▶ treat ─▶ edits            one pass; edits are written out in one copy
+//! walk ─▶ attribute ─▶ text ─▶ treat ─▶ edits            one pass, during which the output is written
 //!   │        └ keys: the policy's answer for each distinct key, interned
 //!   ├ lookahead: what a resource or record says of itself, before its parts are judged
 //!   ├ learn: names that one place of a record gives away hold for all of it
@@ -43,7 +43,7 @@ use crate::detect::{Found, Known, embedded};
 use crate::otlp::{Part, Signal};
 use crate::policy::Policy;
 use crate::pseudonym::{Cache, Pseudonyms};
-use crate::wire::{Edits, Malformed};
+use crate::wire::Edits;
 
 pub use counts::Counts;
 pub use identity::SERIES_KEY;
@@ -84,8 +84,6 @@ pub struct Worker {
     /// What the text at hand turned out to be, so that it can be remembered or not.
     turned_out: recall::TurnedOut,
     counts: Counts,
-    /// As they stood before the record at hand.
-    counts_before: Counts,
 }
 
 /// A request as it may leave.
@@ -114,12 +112,6 @@ impl Refusal {
         match self {
             Refusal::Malformed { reason } | Refusal::TooLarge { reason } => reason,
         }
-    }
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Refusal {
-        Refusal::Malformed { reason: malformed.reason() }
     }
 }
 
@@ -168,13 +160,7 @@ impl Engine {
         let mut walk = walk::Walk::new(self, worker, signal, &request);
         walk.request()?;
         let (records, dropped) = (walk.records, walk.dropped);
-        let bytes = if worker.edits.is_empty() {
-            request
-        } else {
-            let mut out = Vec::new();
-            worker.edits.write(&request, &mut out);
-            Bytes::from(out)
-        };
+        let bytes = if worker.edits.is_empty() { request } else { Bytes::from(worker.edits.finish(&request)) };
         Ok(Filtered { bytes, records, dropped })
     }
 
@@ -206,6 +192,7 @@ impl Worker {
             self.counts.by_field = engine.by_field.then(Vec::new);
         }
         self.edits.clear();
+        self.counts.end();
         self.identity.clear();
         self.forget_names();
     }

@@ -12,7 +12,7 @@ use crate::wire::read::{self, Field};
 use super::attribute::{Pair, Under, attributes_field, take_apart};
 use super::identity::Identity;
 use super::text::Outcome;
-use super::walk::{Stop, Walk, malformed};
+use super::walk::{Fault, Stop, Walk};
 
 /// The string table, and what is known of its strings' use. Empty for other signals.
 #[derive(Default)]
@@ -118,14 +118,14 @@ impl Walk<'_> {
     }
 
     fn plan_of_key(&self, key: &Field, part: Part) -> Result<Plan, Stop> {
-        let key = std::str::from_utf8(&self.buf[key.value..key.end]).map_err(|_| malformed("invalid_utf8"))?;
+        let key = std::str::from_utf8(&self.buf[key.value..key.end]).map_err(|_| Fault::InvalidUtf8)?;
         Ok(self.policy.plan(self.signal, part, Some(key), Active(u64::MAX)))
     }
 
     /// Notes for every string that a value points to what holds for it.
     fn note_uses(&mut self, plan: Plan, part: Part, value: &Field, depth: usize) -> Result<(), Stop> {
         if depth > MAX_DEPTH {
-            return Err(malformed("too_deep"));
+            return Err(Fault::TooDeep.into());
         }
         for field in read::fields(self.buf, value.value, value.end).collect::<Result<Vec<_>, _>>()? {
             match (field.tag.number, field.tag.wire_type) {
@@ -159,7 +159,7 @@ impl Walk<'_> {
     pub fn check_index(&self, field: &Field, is_key: bool) -> Result<(), Stop> {
         let index = place(read::varint(self.buf, field.value, field.end)?.0);
         let known = index.is_some_and(|index| index < self.profiles.strings.len());
-        if known || (is_key && index == Some(0)) { Ok(()) } else { Err(malformed("bad_index")) }
+        if known || (is_key && index == Some(0)) { Ok(()) } else { Err(Fault::BadIndex.into()) }
     }
 
     /// The dictionary: strings by their use, attributes by their keys, all else by the schema.
@@ -177,13 +177,13 @@ impl Walk<'_> {
                 (6, 2) => self.table_attribute(&field)?,
                 (number, 2) if schema::PROFILES_DICTIONARY.field(number).is_some() => {
                     let known = schema::PROFILES_DICTIONARY.field(number).expect("just looked up");
-                    let schema::Kind::Message(child) = known.kind else { return Err(malformed("wrong_wire_type")) };
+                    let schema::Kind::Message(child) = known.kind else { return Err(Fault::WrongWireType.into()) };
                     self.inside(field.prefix, field.value, field.end, |walk| {
                         walk.fields(child.id, field.value, field.end)
                     })?;
                 }
                 (number, _) if schema::PROFILES_DICTIONARY.field(number).is_some() => {
-                    return Err(malformed("wrong_wire_type"));
+                    return Err(Fault::WrongWireType.into());
                 }
                 (number, _) => self.unknown(&schema::PROFILES_DICTIONARY, number, field.start, field.end),
             }
@@ -208,9 +208,9 @@ impl Walk<'_> {
             Outcome::Untouched => {}
             Outcome::Staged => self.place_in_frame(field.prefix, field.value, field.end),
             Outcome::Removed => {
-                self.w.edits.open(field.prefix, field.value, field.end);
-                self.w.edits.delete(field.value, field.end);
-                self.w.edits.close();
+                let open = self.w.edits.open();
+                self.w.edits.delete(self.buf, field.value, field.end);
+                self.w.edits.close(open, field.prefix, field.value, field.end);
             }
         }
         Ok(())
@@ -222,7 +222,7 @@ impl Walk<'_> {
         let fields = read::fields(self.buf, field.value, field.end).collect::<Result<Vec<_>, _>>()?;
         let keys = fields.iter().filter(|field| field.tag.number == 1);
         if keys.count() > 1 || fields.iter().filter(|field| field.tag.number == 2).count() > 1 {
-            return Err(malformed("repeated_field"));
+            return Err(Fault::RepeatedField.into());
         }
         let key = fields.iter().find(|field| field.tag.number == 1);
         let plan = self.plan_of_index(key, Part::RecordAttributes)?;
@@ -236,10 +236,10 @@ impl Walk<'_> {
                         if walk.value(under, field.prefix, field.value, field.end)? == Outcome::Removed {
                             walk.w.edits.roll_back(mark);
                             walk.depth = depth;
-                            walk.w.edits.delete(field.start, field.end);
+                            walk.w.edits.delete(walk.buf, field.start, field.end);
                         }
                     }
-                    (1..=3, _) => return Err(malformed("wrong_wire_type")),
+                    (1..=3, _) => return Err(Fault::WrongWireType.into()),
                     (number, _) => walk.unknown(known, number, field.start, field.end),
                 }
             }

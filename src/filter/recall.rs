@@ -1,13 +1,16 @@
 //! Texts and attributes seen before: what the memo knows of one, acted on again; what it does not know, entered.
 
-use crate::otlp::{Part, Signal};
+use crate::detect::Known;
+use crate::otlp::Part;
 use crate::policy::{Action, Plan};
 
+use super::Worker;
 use super::counts::Counts;
 use super::identity::{self, Identity};
+use super::learn::Learned;
+use super::memo::{Asked, MAX, Memo, Seen, Token};
 use super::text::Outcome;
 use super::walk::{Stop, Walk};
-use super::{keys, memo};
 
 /// What there is to say of a text besides its outcome.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,15 +22,44 @@ pub(super) struct TurnedOut {
 }
 
 /// What is remembered of a text or attribute.
-pub(super) enum Recall {
-    /// It stays as it is.
-    Itself,
-    /// The token in that entry of the memo replaces it.
-    Token(usize),
+pub(super) enum Recall<'m> {
+    Seen(&'m Seen),
     /// Nothing: what becomes of it can be entered.
-    New(memo::Asked),
-    /// Nothing that can be relied on here.
-    Nothing,
+    New(Asked),
+    /// Nothing that can be relied on here: a name that is known now may stand in it.
+    Unsure,
+}
+
+/// What is remembered of the bytes that stand at the place of that number.
+#[inline(always)]
+pub(super) fn recall<'m>(memo: &'m mut Memo, known: &Known, place: u64, bytes: &[u8]) -> Recall<'m> {
+    match memo.find(place, bytes) {
+        (asked, None) => Recall::New(asked),
+        (_, Some(seen)) if known.may_stand_among(seen.pairs()) => Recall::Unsure,
+        (_, Some(seen)) => Recall::Seen(seen),
+    }
+}
+
+impl Token<'_> {
+    /// Does again all that the token did besides standing in the place of `was`.
+    #[inline]
+    pub fn act(
+        &self,
+        was: &[u8],
+        counts: &mut Counts,
+        learned: &mut Learned,
+        pairs: &mut identity::Pairs,
+        identity: impl FnOnce() -> Identity,
+    ) {
+        counts.at(self.field);
+        counts.rule(self.rule);
+        if let Some(host) = self.host {
+            learned.note(&was[usize::from(host)..]);
+        }
+        if self.merges {
+            pairs.add(identity());
+        }
+    }
 }
 
 /// How things stood before a text or attribute was looked at.
@@ -41,11 +73,10 @@ impl Before {
     #[allow(clippy::too_many_arguments)] // parts of a worker, which is borrowed in part
     pub fn remember(
         self,
-        memo: &mut memo::Memo,
+        memo: &mut Memo,
         counts: &Counts,
         identity: &identity::Pairs,
-        asked: memo::Asked,
-        place: keys::Place,
+        asked: Asked,
         was: &[u8],
         became: Option<&[u8]>,
         host: Option<u8>,
@@ -53,9 +84,8 @@ impl Before {
         let merges = identity.len() != self.identities;
         let acted = counts.acts() - self.acts;
         if acted == u64::from(became.is_some()) && (became.is_some() || !merges) {
-            let token =
-                became.map(|bytes| memo::Token { bytes, rule: counts.last(), field: counts.field(), host, merges });
-            memo.insert(asked, place, was, token);
+            let token = became.map(|bytes| Token { bytes, rule: counts.last(), field: counts.field(), host, merges });
+            memo.insert(asked, was, token);
         }
     }
 }
@@ -66,90 +96,76 @@ pub(super) fn hides(plan: Plan) -> bool {
 }
 
 impl Walk<'_> {
-    /// A string field's content, from memory where it was seen before.
+    /// A text that stands under no key, from memory where it was seen before.
     #[inline]
-    pub fn short_text(
+    pub fn text_field(
         &mut self,
-        start: usize,
-        end: usize,
-        plan: Plan,
         part: Part,
-        identity: Identity,
-    ) -> Result<Outcome, Stop> {
-        let place = self.place(part);
-        match self.recall(place, start, end) {
-            Recall::Itself => Ok(Outcome::Untouched),
-            Recall::Token(entry) => {
-                self.act_as_before(entry, start, end, identity);
-                let token = self.w.memo.token(entry).map_or(&[][..], |token| token.bytes);
-                self.w.edits.stage(start, end, |out| out.extend_from_slice(token));
-                Ok(Outcome::Staged)
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        if content == end {
+            return Ok(());
+        }
+        let mut asked = None;
+        if self.remembers && end - content <= MAX {
+            let place = self.place(part).number();
+            let text = &self.buf[content..end];
+            let Worker { memo, known, counts, learned, identity, edits, .. } = &mut *self.w;
+            match recall(memo, known, place, text) {
+                Recall::Seen(seen) => {
+                    let Some(token) = seen.token() else { return Ok(()) };
+                    token.act(text, counts, learned, identity, || identity::of_text(self.signal, part));
+                    edits.stage(content, end, |out| out.extend_from_slice(token.bytes));
+                    edits.place(self.buf, [(prefix, content)], end);
+                    return Ok(());
+                }
+                Recall::New(new) => asked = Some(new),
+                Recall::Unsure => {}
             }
-            Recall::New(asked) => self.new_text(asked, place, start, end, plan, part, identity),
-            Recall::Nothing => self.text(start, end, plan, part, identity),
         }
-    }
-
-    /// What is remembered of a text or attribute.
-    #[inline]
-    pub fn recall(&mut self, place: keys::Place, start: usize, end: usize) -> Recall {
-        // With names that the record itself gave away, nothing seen before counts; with strings elsewhere in the request,
-        // the bytes at hand do not say all.
-        if end - start > memo::MAX || self.w.learned.again || self.signal == Signal::Profiles {
-            return Recall::Nothing;
-        }
-        let (asked, entry) = self.w.memo.find(place, &self.buf[start..end]);
-        match entry {
-            None => Recall::New(asked),
-            Some(entry) if self.w.known.may_stand_among(self.w.memo.pairs(entry)) => Recall::Nothing,
-            Some(entry) if self.w.memo.token(entry).is_some() => Recall::Token(entry),
-            Some(_) => Recall::Itself,
-        }
-    }
-
-    /// Does all that a remembered token did besides standing there.
-    #[inline]
-    pub fn act_as_before(&mut self, entry: usize, start: usize, end: usize, identity: Identity) {
-        let w = &mut *self.w;
-        let Some(token) = w.memo.token(entry) else { return };
-        w.counts.at(token.field);
-        w.counts.rule(token.rule);
-        if let Some(host) = token.host {
-            w.learned.note(&self.buf[start + usize::from(host)..end]);
-        }
-        if token.merges {
-            w.identity.add(identity);
-        }
+        self.new_text(asked, part, start, prefix, content, end)
     }
 
     /// A text not seen before, or not lately.
     #[inline(never)]
-    #[allow(clippy::too_many_arguments)] // a text's place, in one call
     fn new_text(
         &mut self,
-        asked: memo::Asked,
-        place: keys::Place,
-        start: usize,
-        end: usize,
-        plan: Plan,
+        asked: Option<Asked>,
         part: Part,
-        identity: Identity,
-    ) -> Result<Outcome, Stop> {
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        let plan = self.plan(part);
         let before = self.before();
         self.w.turned_out.memorable = !hides(plan);
-        let outcome = self.text(start, end, plan, part, identity)?;
+        let outcome = self.text(content, end, plan, part, identity::of_text(self.signal, part))?;
         let w = &mut *self.w;
         let became = match outcome {
             Outcome::Untouched => None,
-            Outcome::Staged => w.edits.only_staged(start, end),
-            Outcome::Removed => return Ok(outcome),
+            Outcome::Staged => w.edits.only_staged(content, end),
+            Outcome::Removed => {
+                w.edits.delete(self.buf, start, end);
+                return Ok(());
+            }
         };
         let is_whole = became.is_some() == (outcome == Outcome::Staged);
-        if is_whole && w.turned_out.memorable && !w.known.may_stand(self.buf, start, end) {
+        if let Some(asked) = asked
+            && is_whole
+            && w.turned_out.memorable
+            && !w.known.may_stand(self.buf, content, end)
+        {
             let host = w.turned_out.host.then_some(0);
-            before.remember(&mut w.memo, &w.counts, &w.identity, asked, place, &self.buf[start..end], became, host);
+            before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
         }
-        Ok(outcome)
+        if outcome == Outcome::Staged {
+            w.edits.place(self.buf, [(prefix, content)], end);
+        }
+        Ok(())
     }
 
     /// How things stand before something is looked at that may be remembered.

@@ -1,6 +1,6 @@
 //! What a value that its key decides turns out to be: an address, an e-mail, a host, or anything else.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::detect::Entity;
 
@@ -18,47 +18,89 @@ pub(super) struct Shaped {
 const MAX_HOST: usize = 253;
 
 /// The identifiers that make up a value: seldom more than one, never many.
-#[derive(Default)]
-pub(super) struct Shapes {
-    found: [Option<Shaped>; MAX_LIST],
+pub(super) enum Shapes {
+    Nothing,
+    One(Shaped),
+    Addresses(Vec<Shaped>),
 }
 
 /// Addresses in a list, of which a value with more is nothing known.
 const MAX_LIST: usize = 16;
 
 impl Shapes {
-    pub fn iter(&self) -> impl Iterator<Item = &Shaped> {
-        self.found.iter().flatten()
+    pub fn as_slice(&self) -> &[Shaped] {
+        match self {
+            Shapes::Nothing => &[],
+            Shapes::One(one) => std::slice::from_ref(one),
+            Shapes::Addresses(all) => all,
+        }
     }
 }
 
 /// Says what the value is: one identifier, or addresses separated by commas; none if it is nothing known as a whole.
 pub(super) fn shapes(text: &[u8]) -> Shapes {
-    let mut shapes = Shapes::default();
-    if let Some(one) = shape(text, 0) {
-        shapes.found[0] = Some(one);
-    } else if text.contains(&b',') {
-        let mut at = 0;
-        for (index, element) in text.split(|byte| *byte == b',').enumerate() {
-            let from = at + element.len() - element.trim_ascii_start().len();
-            let known = shape(element.trim_ascii(), from).filter(|shaped| shaped.entity == Entity::Ip);
-            match shapes.found.get_mut(index) {
-                Some(slot) if known.is_some() => *slot = known,
-                _ => return Shapes::default(),
-            }
-            at += element.len() + 1;
-        }
+    match shape(text, 0) {
+        Some(one) => Shapes::One(one),
+        None if text.contains(&b',') => addresses(text).map_or(Shapes::Nothing, Shapes::Addresses),
+        None => Shapes::Nothing,
     }
-    shapes
+}
+
+fn addresses(text: &[u8]) -> Option<Vec<Shaped>> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    for element in text.split(|byte| *byte == b',') {
+        let from = at + element.len() - element.trim_ascii_start().len();
+        let known = shape(element.trim_ascii(), from).filter(|shaped| shaped.entity == Entity::Ip);
+        if all.len() == MAX_LIST {
+            return None;
+        }
+        all.push(known?);
+        at += element.len() + 1;
+    }
+    Some(all)
+}
+
+/// What a byte can be part of.
+mod class {
+    /// A host's name, and an address.
+    pub const BODY: u8 = 1;
+    /// A host's name only.
+    pub const LETTER: u8 = 2;
+    /// What stands between the parts of other identifiers.
+    pub const SEPARATOR: u8 = 4;
+    pub const OTHER: u8 = 8;
+
+    pub static OF: [u8; 256] = {
+        let mut of = [OTHER; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            of[byte] = match byte as u8 {
+                b'0'..=b'9' | b'-' | b'_' | b'.' => BODY,
+                b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => LETTER,
+                b':' | b'@' | b'[' => SEPARATOR,
+                _ => OTHER,
+            };
+            byte += 1;
+        }
+        of
+    };
+
+    pub fn of_all(text: &[u8]) -> u8 {
+        text.iter().fold(0, |all, byte| all | OF[usize::from(*byte)])
+    }
 }
 
 fn shape(text: &[u8], at: usize) -> Option<Shaped> {
     let whole = |entity, address| Some(Shaped { start: at, end: at + text.len(), entity, address });
     let first = *text.first()?;
-    if first.is_ascii_digit()
-        && let Some(address) = parse_v4(text)
-    {
-        return whole(Entity::Ip, v4(address));
+    let classes = class::of_all(text);
+    if classes & class::SEPARATOR == 0 {
+        return match classes {
+            class::BODY => whole(Entity::Ip, parse_v4(text)?),
+            _ if is_host_of(text, classes) => whole(Entity::Host, 0),
+            _ => None,
+        };
     }
     if first == b'[' {
         let close = text.iter().position(|byte| *byte == b']')?;
@@ -83,15 +125,34 @@ fn shape(text: &[u8], at: usize) -> Option<Shaped> {
         let plain = !local.is_empty() && !local.iter().any(|byte| byte.is_ascii_whitespace() || *byte == b',');
         return if plain && is_host(domain) { whole(Entity::Email, 0) } else { None };
     }
-    if is_host(text) { whole(Entity::Host, 0) } else { None }
+    None
 }
 
-fn v4(address: Ipv4Addr) -> u128 {
-    u128::from(address.to_ipv6_mapped())
+fn v4(address: u32) -> u128 {
+    0xffff << 32 | u128::from(address)
 }
 
-fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
-    if text.len() > 15 { None } else { std::str::from_utf8(text).ok()?.parse().ok() }
+/// A dotted quad without leading zeros.
+fn parse_v4(text: &[u8]) -> Option<u128> {
+    let (mut address, mut octet, mut digits, mut dots) = (0, 0, 0, 0);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if digits == 0 || octet != 0 => {
+                octet = octet * 10 + u32::from(byte - b'0');
+                digits += 1;
+                if octet > 255 {
+                    return None;
+                }
+            }
+            b'.' if digits > 0 && dots < 3 => {
+                address = address << 8 | octet;
+                dots += 1;
+                (octet, digits) = (0, 0);
+            }
+            _ => return None,
+        }
+    }
+    (dots == 3 && digits > 0).then_some(v4(address << 8 | octet))
 }
 
 /// An IPv6 address, with or without zone.
@@ -102,7 +163,7 @@ fn parse_v6(text: &[u8]) -> Option<u128> {
     let address = text.split(|byte| *byte == b'%').next()?;
     let address: Ipv6Addr = std::str::from_utf8(address).ok()?.parse().ok()?;
     Some(match IpAddr::V6(address).to_canonical() {
-        IpAddr::V4(address) => v4(address),
+        IpAddr::V4(address) => v4(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
     })
 }
@@ -112,19 +173,27 @@ fn is_port(text: &[u8]) -> bool {
 }
 
 fn is_host(text: &[u8]) -> bool {
-    let body = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') || !byte.is_ascii();
-    (1..=MAX_HOST).contains(&text.len())
-        && text.iter().all(body)
-        && text[0] != b'.'
-        && text.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+    is_host_of(text, class::of_all(text))
+}
+
+fn is_host_of(text: &[u8], classes: u8) -> bool {
+    classes & !class::BODY == class::LETTER && text.len() <= MAX_HOST && text[0] != b'.'
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn found(text: &str) -> Vec<(&str, Entity)> {
-        shapes(text.as_bytes()).iter().map(|shaped| (&text[shaped.start..shaped.end], shaped.entity)).collect()
+        shapes(text.as_bytes())
+            .as_slice()
+            .iter()
+            .map(|shaped| (&text[shaped.start..shaped.end], shaped.entity))
+            .collect()
     }
 
     #[test]
@@ -164,8 +233,17 @@ mod tests {
     #[test]
     fn a_mapped_address_has_the_value_of_its_v4() {
         let texts = ["::ffff:192.0.2.1", "192.0.2.1", "::FFFF:c000:201"];
-        let values: Vec<_> =
-            texts.iter().flat_map(|text| shapes(text.as_bytes()).found[0]).map(|s| s.address).collect();
-        assert_eq!(values, [v4(Ipv4Addr::new(192, 0, 2, 1)); 3]);
+        let values: Vec<_> = texts.iter().map(|text| shapes(text.as_bytes()).as_slice()[0].address).collect();
+        assert_eq!(values, [u128::from(Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped()); 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn dotted_quads_are_those_of_the_standard_library(
+            text in "[0-9]{0,3}(\\.[0-9]{0,3}){0,4}|([0-9]|1?[0-9]{2}|2[0-5]{2}|0[0-9])(\\.([0-9]|[0-9]{2})){3}"
+        ) {
+            let standard = text.parse::<Ipv4Addr>().ok().map(|address| u128::from(address.to_ipv6_mapped()));
+            prop_assert_eq!(parse_v4(text.as_bytes()), standard);
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::identity::{self, Identity};
 use super::keys::{KeyText, Searched};
 use super::overlap;
 use super::treat::{Piece, Raw};
-use super::walk::{Stop, Walk, malformed};
+use super::walk::{Fault, Stop, Walk};
 
 /// What became of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Walk<'_> {
             Some(whole) if whole.action > Action::Keep => {
                 let text = &self.buf[start..end];
                 if must_be_utf8 && !text.is_ascii() && std::str::from_utf8(text).is_err() {
-                    return Err(malformed("invalid_utf8"));
+                    return Err(Fault::InvalidUtf8.into());
                 }
                 self.whole(start, end, plan, whole, part, identity)
             }
@@ -113,7 +113,7 @@ impl Walk<'_> {
         let context = Context { wanted: text_plan.wanted, known, place };
         let seen = self.policy.detector().find(self.buf, start, end, &context, &mut self.w.found);
         if seen.non_ascii && must_be_utf8 && std::str::from_utf8(&self.buf[start..end]).is_err() {
-            return Err(malformed("invalid_utf8"));
+            return Err(Fault::InvalidUtf8.into());
         }
         if place != Place::Name && may_hold_json(&self.buf[start..end], seen.brace) {
             return self.search_json(start, end, plan, part, identity);

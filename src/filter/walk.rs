@@ -1,9 +1,10 @@
-//! The walk over a request: by the schema's dispatch table, once, collecting edits.
+//! The walk over a request: by the schema's dispatch table, once, writing what may leave.
 
 use crate::otlp::dispatch::{self, Step};
 use crate::otlp::schema::{self, Kind, MESSAGES, Message};
 use crate::otlp::{Part, Signal};
 use crate::policy::{Action, Active, FieldId, Looks, Plan, Policy, RuleId};
+use crate::wire::Malformed;
 use crate::wire::edit::put_field;
 use crate::wire::read::{self, Field};
 
@@ -14,22 +15,55 @@ use super::profiles::Profiles;
 use super::text::Outcome;
 use super::{Engine, Refusal, Worker};
 
-/// Why the walk leaves a message before its end.
+/// Why the walk leaves a message before its end. Four bytes, so that results travel in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    Refuse(Refusal),
+    /// The request is refused.
+    Refuse(Fault),
     /// A rule drops the record, or what else holds the text, as a whole.
     Drop(RuleId),
 }
 
-impl<T: Into<Refusal>> From<T> for Stop {
-    fn from(refusal: T) -> Stop {
-        Stop::Refuse(refusal.into())
+/// What is wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Wire(Malformed),
+    AmbiguousValue,
+    BadId,
+    BadIndex,
+    InvalidUtf8,
+    RepeatedField,
+    TooDeep,
+    WrongWireType,
+}
+
+impl Fault {
+    const fn reason(self) -> &'static str {
+        match self {
+            Fault::Wire(malformed) => malformed.reason(),
+            Fault::AmbiguousValue => "ambiguous_value",
+            Fault::BadId => "bad_id",
+            Fault::BadIndex => "bad_index",
+            Fault::InvalidUtf8 => "invalid_utf8",
+            Fault::RepeatedField => "repeated_field",
+            Fault::TooDeep => "too_deep",
+            Fault::WrongWireType => "wrong_wire_type",
+        }
     }
 }
 
-pub(super) fn malformed(reason: &'static str) -> Stop {
-    Stop::Refuse(Refusal::Malformed { reason })
+impl From<Fault> for Stop {
+    #[cold]
+    fn from(fault: Fault) -> Stop {
+        Stop::Refuse(fault)
+    }
+}
+
+impl From<Malformed> for Stop {
+    #[cold]
+    fn from(malformed: Malformed) -> Stop {
+        Stop::Refuse(Fault::Wire(malformed))
+    }
 }
 
 /// Messages within each other, beyond which parsers begin to differ.
@@ -119,7 +153,21 @@ struct Seen {
 impl Seen {
     /// Parsers take the last member of a oneof, or merge; an earlier one would be smuggled past some of them.
     fn choose(&mut self) -> Result<(), Stop> {
-        if std::mem::replace(&mut self.chosen, true) { Err(malformed("ambiguous_value")) } else { Ok(()) }
+        if std::mem::replace(&mut self.chosen, true) { Err(Fault::AmbiguousValue.into()) } else { Ok(()) }
+    }
+}
+
+/// What the policy says of records by the conditions that hold, whatever stands in them.
+struct Verdict {
+    active: Active,
+    drops: Option<RuleId>,
+    is_stamped: bool,
+}
+
+impl Verdict {
+    fn of(policy: &Policy, signal: Signal, active: Active) -> Verdict {
+        let drops = policy.record(signal, active).map(|treatment| policy.treatment(treatment).rule);
+        Verdict { active, drops, is_stamped: policy.retention(signal, active).is_some() }
     }
 }
 
@@ -137,6 +185,10 @@ pub(super) struct Walk<'a> {
     pub active: Active,
     /// The place of the signal's part 0 under the conditions that held when it was asked for.
     base: (keys::Place, Active),
+    verdict: Verdict,
+    /// Whether what was seen before counts here. Not with names that the record itself gave away, nor with strings elsewhere
+    /// in the request: the bytes at hand do not say all.
+    pub remembers: bool,
     pub depth: u32,
     pub records: u64,
     pub dropped: u64,
@@ -158,6 +210,8 @@ impl<'a> Walk<'a> {
             scope: Active::default(),
             active: Active::default(),
             base,
+            verdict: Verdict::of(policy, signal, Active::default()),
+            remembers: signal != Signal::Profiles,
             depth: 0,
             records: 0,
             dropped: 0,
@@ -201,11 +255,11 @@ impl<'a> Walk<'a> {
         let prepared = if self.signal == Signal::Profiles { self.prepare_profiles() } else { Ok(()) };
         match prepared.and_then(|()| self.fields(request.id, 0, self.buf.len())) {
             Ok(()) => Ok(()),
-            Err(Stop::Refuse(refusal)) => Err(refusal),
+            Err(Stop::Refuse(fault)) => Err(Refusal::Malformed { reason: fault.reason() }),
             // Outside everything that can be dropped: nothing may leave.
             Err(Stop::Drop(rule)) => {
                 self.w.edits.clear();
-                self.w.edits.delete(0, self.buf.len());
+                self.w.edits.delete(self.buf, 0, self.buf.len());
                 self.w.counts.forget_fields_since(0);
                 self.w.counts.rule(rule);
                 self.dropped = self.records;
@@ -269,8 +323,12 @@ impl<'a> Walk<'a> {
                 Ok(read::fixed(pos, 8, end)?)
             }
             Step::Attributes(part) => {
+                if pos == start + 1 {
+                    return self.attributes(part, start, end);
+                }
                 let (value, stop) = read::length(self.buf, pos, end)?;
-                self.attribute(part, start, pos, value, stop)?;
+                self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
+                self.new_attribute(None, part, start, pos, value, stop)?;
                 Ok(stop)
             }
             Step::Text(part) => {
@@ -307,7 +365,7 @@ impl<'a> Walk<'a> {
                 read::packed(self.buf, 1, value, stop)?;
                 // Some parsers append a second lot of packed numbers, others begin anew.
                 if seen.items & 1 << number != 0 {
-                    return Err(malformed("repeated_field"));
+                    return Err(Fault::RepeatedField.into());
                 }
                 seen.items |= 1 << number;
                 Ok(stop)
@@ -320,7 +378,7 @@ impl<'a> Walk<'a> {
                 let next = read::varint(self.buf, pos, end)?.1;
                 if self.signal != Signal::Profiles {
                     // No dictionary to look in: an index means nothing here.
-                    self.w.edits.delete(start, next);
+                    self.w.edits.delete(self.buf, start, next);
                 }
                 Ok(next)
             }
@@ -337,7 +395,7 @@ impl<'a> Walk<'a> {
         match description.field(tag.number) {
             Some(field) => match dispatch::step(field, tag.wire_type) {
                 Some(step) => self.field(step, message, pos, value, end, seen),
-                None => Err(malformed("wrong_wire_type")),
+                None => Err(Fault::WrongWireType.into()),
             },
             None => {
                 let next = read::skip(self.buf, tag.wire_type, value, end)?;
@@ -349,7 +407,7 @@ impl<'a> Walk<'a> {
 
     /// A field that the schema does not know goes: some parsers keep and re-emit such.
     pub fn unknown(&mut self, message: &'static Message, number: u32, start: usize, end: usize) {
-        self.w.edits.delete(start, end);
+        self.w.edits.delete(self.buf, start, end);
         self.w.counts.unknown_field(message.name, number);
     }
 
@@ -420,9 +478,12 @@ impl<'a> Walk<'a> {
         if self.looks.record {
             self.look_ahead_at_record(message, content, end)?;
         }
-        if let Some(treatment) = self.policy.record(self.signal, self.active) {
+        if self.verdict.active != self.active {
+            self.verdict = Verdict::of(self.policy, self.signal, self.active);
+        }
+        if let Some(rule) = self.verdict.drops {
             self.w.counts.at(FieldId::RECORD);
-            return Err(Stop::Drop(self.policy.treatment(treatment).rule));
+            return Err(Stop::Drop(rule));
         }
         if role == Role::DataPoint {
             self.fields(message, content, end)?;
@@ -430,7 +491,9 @@ impl<'a> Walk<'a> {
         } else {
             self.fields_and_names(message, content, end)?;
         }
-        self.stamp_retention(message, end);
+        if self.verdict.is_stamped {
+            self.stamp_retention(message, end);
+        }
         self.active = self.scope;
         Ok(())
     }
@@ -441,7 +504,7 @@ impl<'a> Walk<'a> {
         if let Some(number) = attributes_field(MESSAGES[usize::from(message)]) {
             let mut field = Vec::new();
             put_field(&mut field, number, stamp);
-            self.w.edits.replace(end, end, &field);
+            self.w.edits.replace(self.buf, end, end, &field);
         }
     }
 
@@ -456,11 +519,11 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Stop> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(malformed("too_deep"));
+            return Err(Fault::TooDeep.into());
         }
-        self.w.edits.open(prefix, content, end);
+        let open = self.w.edits.open();
         each(self)?;
-        self.w.edits.close();
+        self.w.edits.close(open, prefix, content, end);
         self.depth -= 1;
         Ok(())
     }
@@ -481,7 +544,7 @@ impl<'a> Walk<'a> {
         match self.inside(prefix, content, end, each) {
             Err(Stop::Drop(rule)) => {
                 self.w.edits.roll_back(mark);
-                self.w.edits.delete(start, end);
+                self.w.edits.delete(self.buf, start, end);
                 self.w.counts.forget_fields_since(acts);
                 self.w.counts.rule(rule);
                 self.w.identity.clear();
@@ -497,26 +560,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A text that stands under no key.
-    fn text_field(&mut self, part: Part, start: usize, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
-        if content == end {
-            return Ok(());
-        }
-        let plan = self.plan(part);
-        let identity = identity::of_text(self.signal, part);
-        match self.short_text(content, end, plan, part, identity)? {
-            Outcome::Untouched => {}
-            Outcome::Staged => self.place_in_frame(prefix, content, end),
-            Outcome::Removed => self.w.edits.delete(start, end),
-        }
-        Ok(())
-    }
-
     /// Puts what was staged for a text into the message, the text's length mended.
     pub fn place_in_frame(&mut self, prefix: usize, content: usize, end: usize) {
-        self.w.edits.open(prefix, content, end);
-        self.w.edits.place();
-        self.w.edits.close();
+        self.w.edits.place(self.buf, [(prefix, content)], end);
     }
 
     /// Bytes under no key: a profile's original payload. It is some other format, which is not searched.
@@ -526,14 +572,14 @@ impl<'a> Walk<'a> {
         }
         let plan = self.plan(part);
         if part == Part::OriginalPayload && !kept_whole(plan) {
-            self.w.edits.delete(start, end);
+            self.w.edits.delete(self.buf, start, end);
             self.w.counts.fail_closed("original_payload");
             return Ok(());
         }
         match self.bytes(content, end, plan, part, Identity::None)? {
             Outcome::Untouched => {}
             Outcome::Staged => self.place_in_frame(prefix, content, end),
-            Outcome::Removed => self.w.edits.delete(start, end),
+            Outcome::Removed => self.w.edits.delete(self.buf, start, end),
         }
         Ok(())
     }
@@ -543,7 +589,7 @@ impl<'a> Walk<'a> {
     fn id_field(&mut self, len: u8, content: usize, end: usize) -> Result<(), Stop> {
         match end - content {
             0 => return Ok(()),
-            found if found != usize::from(len) => return Err(malformed("bad_id")),
+            found if found != usize::from(len) => return Err(Fault::BadId.into()),
             _ => {}
         }
         let id = &self.buf[content..end];
@@ -558,7 +604,7 @@ impl<'a> Walk<'a> {
                 self.w.scratch.clear();
                 self.engine.pseudonyms().series(&mut [b"id".as_slice(), id].into_iter(), &mut self.w.scratch);
                 let token = &self.w.scratch[self.w.scratch.len() - usize::from(len)..];
-                self.w.edits.replace(content, end, token);
+                self.w.edits.replace(self.buf, content, end, token);
             }
         }
         Ok(())
@@ -570,7 +616,7 @@ impl<'a> Walk<'a> {
         for field in read::fields(self.buf, content, end) {
             let field = field?;
             if field.tag.number == 3 && self.is_removed_key(&field) {
-                self.w.edits.delete(start, end);
+                self.w.edits.delete(self.buf, start, end);
                 return Ok(());
             }
         }
@@ -579,12 +625,12 @@ impl<'a> Walk<'a> {
             while pos < end {
                 let field = read::field(walk.buf, pos, end)?;
                 if field.tag.number == 4 && walk.is_removed_key(&field) {
-                    walk.w.edits.delete(field.start, field.end);
+                    walk.w.edits.delete(walk.buf, field.start, field.end);
                     pos = field.end;
                 } else {
                     let step = schema::ENTITY_REF
                         .field(field.tag.number)
-                        .map(|known| dispatch::step(known, field.tag.wire_type).ok_or(malformed("wrong_wire_type")));
+                        .map(|known| dispatch::step(known, field.tag.wire_type).ok_or(Fault::WrongWireType));
                     match step {
                         Some(step) => {
                             let mut seen = Seen::default();

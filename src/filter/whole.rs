@@ -67,7 +67,8 @@ impl<'a> Walk<'a> {
             address: shaped.address,
             rest: false,
         };
-        let Some(first) = shapes.iter().next() else { return self.treat(&piece(&all), whole.other, identity) };
+        let shapes = shapes.as_slice();
+        let Some(first) = shapes.first() else { return self.treat(&piece(&all), whole.other, identity) };
         if whole.action >= Action::Redact {
             let kept = whole.action == Action::Redact && shapes.iter().all(|shaped| self.keeps(&piece(shaped)));
             return if kept {
@@ -100,7 +101,7 @@ impl<'a> Walk<'a> {
                 let mut field = Vec::new();
                 put_field(&mut field, 1, &token);
                 self.w.counts.rule(treatment.rule);
-                self.w.edits.replace(start, end, &field);
+                self.w.edits.replace(self.buf, start, end, &field);
                 Ok(Outcome::Staged)
             }
         }

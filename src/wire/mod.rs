@@ -1,7 +1,7 @@
-//! Protobuf wire primitives: tags, varints, length-delimited ranges, edit lists. Knows nothing of OTLP.
+//! Protobuf wire primitives: tags, varints, length-delimited ranges, edits. Knows nothing of OTLP.
 //!
 //! * [`read`]: strict reading, where parsers disagree it refuses.
-//! * [`edit`]: what changes, collected during one walk and written out in one copy.
+//! * [`edit`]: the edited message, written while the old one is walked.
 
 pub mod edit;
 pub mod read;

@@ -129,6 +129,9 @@ pub fn fixed(pos: usize, width: usize, end: usize) -> Result<usize, Malformed> {
 
 /// Whether `buf[pos..end]` is whole packed numbers of that wire type.
 pub fn packed(buf: &[u8], wire_type: u8, mut pos: usize, end: usize) -> Result<(), Malformed> {
+    if wire_type == 1 {
+        return if (end - pos).is_multiple_of(8) { Ok(()) } else { Err(Malformed::Truncated) };
+    }
     while pos < end {
         pos = skip(buf, wire_type, pos, end)?;
     }
