@@ -154,7 +154,12 @@ impl Seed {
             _ => {
                 let (a, b) = match (bytes.first_chunk(), bytes.last_chunk()) {
                     (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-                    _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+                    _ => match (bytes.first_chunk(), bytes.last_chunk()) {
+                        (Some(first), Some(last)) => {
+                            (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+                        }
+                        _ => (bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+                    },
                 };
                 fold(a ^ s0, b ^ s1 ^ besides)
             }

@@ -19,16 +19,16 @@ pub struct Counts {
     /// The field at hand.
     field: FieldId,
     /// What was counted since [`Counts::begin`], until [`Counts::end`].
-    journal: Vec<Entry>,
+    journal: Vec<RuleId>,
+    rarely: Vec<Rare>,
     is_kept: bool,
     /// How many acts were told field by field before.
     told: usize,
 }
 
-/// Something that was counted.
+/// Something that is seldom counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    Rule(RuleId),
+enum Rare {
     UnknownField(&'static str, u32),
     FailClosed(&'static str),
 }
@@ -47,6 +47,7 @@ impl Default for Counts {
             by_field: None,
             field: FieldId::RECORD,
             journal: Vec::new(),
+            rarely: Vec::new(),
             is_kept: false,
             told: 0,
         }
@@ -73,7 +74,9 @@ impl Counts {
         if let Some(acts) = &mut self.by_field {
             acts.push((self.field, rule));
         }
-        self.note(Entry::Rule(rule));
+        if self.is_kept {
+            self.journal.push(rule);
+        }
         let index = usize::from(rule.0);
         match self.rules.get_mut(index) {
             Some(count) => *count += 1,
@@ -86,7 +89,7 @@ impl Counts {
 
     pub(super) fn unknown_field(&mut self, message: &'static str, number: u32) {
         let number = if self.unknown_fields.len() < MAX_UNKNOWN { number } else { 0 };
-        self.note(Entry::UnknownField(message, number));
+        self.note(Rare::UnknownField(message, number));
         match self.unknown_fields.iter_mut().find(|known| (known.0, known.1) == (message, number)) {
             Some(known) => known.2 += 1,
             None => self.unknown_fields.push((message, number, 1)),
@@ -95,7 +98,7 @@ impl Counts {
 
     pub(super) fn fail_closed(&mut self, reason: &'static str) {
         self.acts += 1;
-        self.note(Entry::FailClosed(reason));
+        self.note(Rare::FailClosed(reason));
         match self.fail_closed.iter_mut().find(|known| known.0 == reason) {
             Some(known) => known.1 += 1,
             None => self.fail_closed.push((reason, 1)),
@@ -106,6 +109,7 @@ impl Counts {
     #[inline]
     pub(super) fn begin(&mut self) {
         self.journal.clear();
+        self.rarely.clear();
         self.is_kept = true;
         self.told = self.acts_by_field();
     }
@@ -116,26 +120,25 @@ impl Counts {
         self.is_kept = false;
     }
 
-    #[inline]
-    fn note(&mut self, entry: Entry) {
+    fn note(&mut self, entry: Rare) {
         if self.is_kept {
-            self.journal.push(entry);
+            self.rarely.push(entry);
         }
     }
 
     /// Takes back what was counted between [`Counts::begin`] and [`Counts::end`].
     pub(super) fn take_back(&mut self) {
-        for entry in self.journal.drain(..) {
+        for rule in self.journal.drain(..) {
+            self.acts -= 1;
+            self.rules[usize::from(rule.0)] -= 1;
+        }
+        for entry in self.rarely.drain(..) {
             match entry {
-                Entry::Rule(rule) => {
-                    self.acts -= 1;
-                    self.rules[usize::from(rule.0)] -= 1;
-                }
-                Entry::UnknownField(message, number) => {
+                Rare::UnknownField(message, number) => {
                     let found = self.unknown_fields.iter_mut().find(|known| (known.0, known.1) == (message, number));
                     found.expect("it was counted").2 -= 1;
                 }
-                Entry::FailClosed(reason) => {
+                Rare::FailClosed(reason) => {
                     self.acts -= 1;
                     self.fail_closed.iter_mut().find(|known| known.0 == reason).expect("it was counted").1 -= 1;
                 }

@@ -9,7 +9,7 @@ use crate::wire::edit::put_field;
 use crate::wire::read::{self, Field};
 
 use super::attribute::attributes_field;
-use super::identity::{self, Identity};
+use super::identity::Identity;
 use super::keys;
 use super::profiles::Profiles;
 use super::text::Outcome;
@@ -293,12 +293,10 @@ impl<'a> Walk<'a> {
         let row = dispatch::row(message);
         let mut seen = Seen::default();
         while pos < end {
-            let step = row.get(usize::from(self.buf[pos])).copied().unwrap_or(Step::Other);
-            if step == Step::Other {
-                pos = self.other(message, pos, end, &mut seen)?;
-            } else {
-                pos = self.field(step, message, pos, pos + 1, end, &mut seen)?;
-            }
+            pos = match row[usize::from(self.buf[pos])] {
+                Step::Other => self.other(message, pos, end, &mut seen)?,
+                step => self.field(step, message, pos, pos + 1, end, &mut seen)?,
+            };
         }
         Ok(())
     }

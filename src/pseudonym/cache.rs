@@ -1,10 +1,6 @@
 //! What a worker has already made: (treatment, value) → token, bounded.
 
-use std::hash::{BuildHasher, Hasher};
-
-use foldhash::fast::RandomState;
-
-use crate::associative::Table;
+use crate::associative::{Seed, Table, same};
 
 /// The longest text that is remembered, in bytes.
 pub const MAX_TEXT: usize = 64;
@@ -18,7 +14,7 @@ const TEXT_TOKEN: usize = 124;
 pub struct Cache {
     ips: Table<Slot<u128, IP_TOKEN>>,
     texts: Table<Slot<Text, TEXT_TOKEN>>,
-    hash: RandomState,
+    seed: Seed,
     scratch: Vec<u8>,
 }
 
@@ -31,21 +27,13 @@ impl Default for Cache {
 impl Cache {
     /// A cache of up to `entries` addresses and as many texts; rounded up to a power of two, at least 8.
     pub fn new(entries: usize) -> Cache {
-        Cache {
-            ips: Table::new(entries),
-            texts: Table::new(entries),
-            hash: RandomState::default(),
-            scratch: Vec::new(),
-        }
+        Cache { ips: Table::new(entries), texts: Table::new(entries), seed: Seed::default(), scratch: Vec::new() }
     }
 
     /// The token of an address, made by `make` if it is not known.
     #[inline]
     pub fn ip(&mut self, treatment: u16, address: u128, make: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
-        let mut hasher = self.hash.build_hasher();
-        hasher.write_u128(address);
-        hasher.write_u16(treatment);
-        let hash = hasher.finish();
+        let hash = self.seed.hash_number(address, treatment.into());
         match self.ips.find(hash, |slot| slot.treatment == treatment && slot.key == address) {
             Some(found) => self.ips.slot(found).token(),
             None => self.make_ip(hash, treatment, address, make),
@@ -60,10 +48,7 @@ impl Cache {
             make(&mut self.scratch);
             return &self.scratch;
         }
-        let mut hasher = self.hash.build_hasher();
-        hasher.write(text);
-        hasher.write_u16(treatment);
-        let hash = hasher.finish();
+        let hash = self.seed.hash(text, u64::from(treatment) << 8 | text.len() as u64);
         match self.texts.find(hash, |slot| slot.treatment == treatment && slot.key.is(text)) {
             Some(found) => self.texts.slot(found).token(),
             None => self.make_text(hash, treatment, text, make),
@@ -115,7 +100,7 @@ impl Text {
 
     #[inline]
     fn is(&self, asked: &[u8]) -> bool {
-        self.bytes[..usize::from(self.len)] == *asked
+        same(&self.bytes[..usize::from(self.len)], asked)
     }
 }
 

@@ -178,6 +178,8 @@ impl Edits {
             return;
         }
         let (outermost, text) = (fields[0].0, fields[N - 1].1);
+        // So that short replacements can be copied in blocks.
+        self.bytes.extend_from_slice(&[0; BLOCK]);
         let mut growth: usize = self.staged.iter().fold(0, |growth, one| growth.wrapping_add(one.growth()));
         let mut lengths = [Varint::default(); N];
         for (length, (prefix, content)) in lengths.iter_mut().zip(fields).rev() {
@@ -281,10 +283,12 @@ impl Staged {
     }
 }
 
+/// What is copied in one go.
+const BLOCK: usize = 64;
+
 /// Appends `from..to` of a buffer. Most stretches are short, and a call costs more than to move a few bytes too many.
 #[inline]
 fn put(out: &mut Vec<u8>, buf: &[u8], from: usize, to: usize) {
-    const BLOCK: usize = 64;
     let len = to.wrapping_sub(from);
     if len <= BLOCK
         && let Some(rest) = buf.get(from..)
@@ -307,12 +311,25 @@ pub struct Varint {
 impl Varint {
     /// `value` in at least `width` bytes.
     #[inline]
-    pub fn at_least(mut value: u64, width: usize) -> Varint {
+    pub fn at_least(value: u64, width: usize) -> Varint {
         let mut bytes = [0; 10];
-        if value < 0x80 && width <= 1 {
-            bytes[0] = value as u8;
-            return Varint { bytes, len: 1 };
+        match (value, width) {
+            (..0x80, ..=1) => {
+                bytes[0] = value as u8;
+                Varint { bytes, len: 1 }
+            }
+            (..0x4000, ..=2) => {
+                (bytes[0], bytes[1]) = (value as u8 | 0x80, (value >> 7) as u8);
+                Varint { bytes, len: 2 }
+            }
+            _ => Varint::long(value, width),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long(mut value: u64, width: usize) -> Varint {
+        let mut bytes = [0; 10];
         let mut len = 0;
         loop {
             let more = value > 0x7f || len + 1 < width;
@@ -333,6 +350,7 @@ impl Varint {
     fn put(&self, out: &mut Vec<u8>) {
         match self.len {
             1 => out.push(self.bytes[0]),
+            2 => out.extend_from_slice(&[self.bytes[0], self.bytes[1]]),
             _ => out.extend_from_slice(self.as_slice()),
         }
     }

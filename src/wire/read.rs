@@ -89,10 +89,18 @@ pub fn length(buf: &[u8], pos: usize, end: usize) -> Result<(usize, usize), Malf
             let stop = pos + 1 + usize::from(byte);
             if stop <= end { Ok((pos + 1, stop)) } else { Err(Malformed::Length) }
         }
-        _ => long_length(buf, pos, end),
+        Some(&low) => match buf[..end].get(pos + 1) {
+            Some(&high) if high < 0x80 => {
+                let stop = pos + 2 + (usize::from(low & 0x7f) | usize::from(high) << 7);
+                if stop <= end { Ok((pos + 2, stop)) } else { Err(Malformed::Length) }
+            }
+            _ => long_length(buf, pos, end),
+        },
+        None => long_length(buf, pos, end),
     }
 }
 
+#[cold]
 #[inline(never)]
 fn long_length(buf: &[u8], pos: usize, end: usize) -> Result<(usize, usize), Malformed> {
     let mut value = 0u64;
