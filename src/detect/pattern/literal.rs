@@ -1,10 +1,12 @@
 //! The literals of which every match of an expression contains at least one, out of its syntax tree.
 //!
 //! Case is folded: a literal stands for all ways to write it. Literals of neighbouring elements are joined (`foo[_-]bar`
-//! gives `foo_bar` and `foo-bar`), and what may stand right before and behind them is kept, to turn candidates down
-//! without running the expression.
+//! gives `foo_bar` and `foo-bar`), and what may stand around and behind them is kept, to turn candidates down without
+//! running the expression. Short ones are written out with the bytes that may stand beside them (`hf_a`, `hf_b`, …).
 
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
+
+use super::neighbours::{Neighbours, is_word};
 
 /// Joined literals that one place may come to.
 const MAX_JOINED: usize = 32;
@@ -14,43 +16,13 @@ const MAX_LITERALS: usize = 128;
 const MAX_LENGTH: usize = 24;
 /// From this length on, fewer literals are better than longer ones.
 const LONG_ENOUGH: usize = 6;
-
-/// A set of bytes, and whether the text's edge is as good as one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbours {
-    bytes: [u64; 4],
-    pub edge: bool,
-}
-
-impl Neighbours {
-    pub const ANY: Neighbours = Neighbours { bytes: [!0; 4], edge: true };
-    const NONE: Neighbours = Neighbours { bytes: [0; 4], edge: false };
-
-    #[inline]
-    pub fn allow(&self, neighbour: Option<u8>) -> bool {
-        neighbour.map_or(self.edge, |b| self.bytes[usize::from(b >> 6)] >> (b & 63) & 1 != 0)
-    }
-
-    fn add(&mut self, b: u8) {
-        self.bytes[usize::from(b >> 6)] |= 1 << (b & 63);
-    }
-
-    fn add_all(&mut self, other: &Neighbours) {
-        self.edge |= other.edge;
-        self.bytes.iter_mut().zip(other.bytes).for_each(|(mine, theirs)| *mine |= theirs);
-    }
-
-    fn and(&self, other: &Neighbours) -> Neighbours {
-        let bytes = std::array::from_fn(|i| self.bytes[i] & other.bytes[i]);
-        Neighbours { bytes, edge: self.edge && other.edge }
-    }
-
-    fn of(wanted: impl Fn(u8) -> bool, edge: bool) -> Neighbours {
-        let mut set = Neighbours { edge, ..Neighbours::NONE };
-        (0..=255).filter(|b| wanted(*b)).for_each(|b| set.add(b));
-        set
-    }
-}
+/// Literals are looked for by this many bytes; shorter ones are widened to it.
+pub const WIDTH: usize = 4;
+/// What one literal may be widened to, and all of an expression's.
+const MAX_WIDENED: usize = 64;
+const MAX_ALL_WIDENED: usize = 160;
+/// What one vector pass looks for.
+const MAX_SIGNS: usize = 3;
 
 /// One literal, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,17 +32,55 @@ pub struct Literal {
     pub behind: Neighbours,
     /// A match contains it; otherwise it stands anywhere in the text.
     pub inner: bool,
+    /// The elements that a match has behind it, from the offset `rest_at` of the literal on; not always all of them.
+    pub rest: Vec<Hir>,
+    pub rest_at: usize,
 }
 
 impl Literal {
     /// A keyword: whatever stands around it.
     pub fn free(bytes: Vec<u8>) -> Literal {
-        Literal { bytes, before: Neighbours::ANY, behind: Neighbours::ANY, inner: false }
+        let rest_at = bytes.len();
+        Literal { bytes, before: Neighbours::ANY, behind: Neighbours::ANY, inner: false, rest: Vec::new(), rest_at }
     }
 
     fn inner(bytes: Vec<u8>) -> Literal {
         Literal { inner: true, ..Literal::free(bytes) }
     }
+
+    /// The same literal with each byte that may stand beside it, as far as is needed and known.
+    fn widened(&self) -> Vec<Literal> {
+        let mut all = vec![self.clone()];
+        if self.bytes.len() < WIDTH && !self.behind.edge {
+            let longer = |literal: Literal, b| Literal {
+                bytes: [&literal.bytes[..], &[b]].concat(),
+                behind: Neighbours::ANY,
+                ..literal
+            };
+            all = beside_each(all, &self.behind, longer);
+        }
+        if all[0].bytes.len() < WIDTH && !self.before.edge {
+            let longer = |literal: Literal, b| Literal {
+                bytes: [&[b], &literal.bytes[..]].concat(),
+                before: Neighbours::ANY,
+                rest_at: literal.rest_at + 1,
+                ..literal
+            };
+            all = beside_each(all, &self.before, longer);
+        }
+        all
+    }
+}
+
+/// Each literal with each byte of a set, case folded.
+fn beside_each(all: Vec<Literal>, set: &Neighbours, longer: impl Fn(Literal, u8) -> Literal) -> Vec<Literal> {
+    let mut bytes: Vec<u8> = set.iter().map(|b| b.to_ascii_lowercase()).collect();
+    bytes.sort_unstable();
+    bytes.dedup();
+    if all.len() * bytes.len() > MAX_WIDENED {
+        return all;
+    }
+    all.iter().flat_map(|literal| bytes.iter().map(|b| longer(literal.clone(), *b))).collect()
 }
 
 /// Literals of which every match has one.
@@ -88,6 +98,29 @@ impl Literals {
     fn rank(&self) -> (usize, isize, usize) {
         (self.shortest().min(LONG_ENOUGH), -(self.literals.len() as isize), self.shortest())
     }
+
+    /// A few bytes, in both cases, of which every literal has one; the rarest.
+    pub fn signs(&self) -> Option<Vec<u8>> {
+        let rarest = |literal: &Literal| literal.bytes.iter().copied().min_by_key(|b| commonness(*b));
+        let mut signs = self.literals.iter().map(rarest).collect::<Option<Vec<u8>>>()?;
+        signs.extend(signs.clone().iter().map(u8::to_ascii_uppercase));
+        signs.sort_unstable();
+        signs.dedup();
+        Some(signs).filter(|signs| signs.len() <= MAX_SIGNS)
+    }
+
+    /// With short ones widened, if that helps.
+    fn widened(self) -> Literals {
+        let literals: Vec<Literal> = self.literals.iter().flat_map(Literal::widened).collect();
+        let widened = Literals { literals };
+        if widened.shortest() > self.shortest() && widened.literals.len() <= MAX_ALL_WIDENED { widened } else { self }
+    }
+
+    /// With the elements that stand behind the one that they are of.
+    fn followed_by(mut self, rest: &[Hir]) -> Literals {
+        self.literals.iter_mut().for_each(|literal| literal.rest.extend_from_slice(rest));
+        self
+    }
 }
 
 /// The best literals that every match of `hir` contains one of; `None` if there are none of two bytes.
@@ -96,7 +129,13 @@ pub fn required(hir: &Hir) -> Option<Literals> {
         Shape::Exact(all) => to_literals(all),
         Shape::Contains(found) => found,
     };
-    found.filter(|literals| literals.shortest() >= 2)
+    found.filter(|literals| literals.shortest() >= 2).map(|mut found| {
+        for literal in &mut found.literals {
+            // What was found in a group did not know of what stands behind the group.
+            literal.behind = literal.behind.and(&beside(literal.rest.iter(), Side::Start));
+        }
+        found.widened()
+    })
 }
 
 /// What is known of an element's matches.
@@ -123,24 +162,29 @@ fn analyse(hir: &Hir) -> Shape {
             (least, Some(most)) if least == most && least <= 8 => {
                 concat(&vec![(*repetition.sub).clone(); least as usize])
             }
-            _ => match analyse(&repetition.sub) {
-                Shape::Exact(all) => Shape::Contains(to_literals(all)),
-                contains => contains,
-            },
+            _ => {
+                let more = Hir::repetition(Repetition { min: 0, max: None, ..repetition.clone() });
+                let found = match analyse(&repetition.sub) {
+                    Shape::Exact(all) => to_literals(all),
+                    Shape::Contains(found) => found,
+                };
+                Shape::Contains(found.map(|found| found.followed_by(&[more])))
+            }
         },
         HirKind::Concat(parts) => concat(parts),
         HirKind::Alternation(branches) => alternation(branches),
     }
 }
 
-/// A class that is one letter in both cases, or a few bytes.
+/// A class that is one letter in both cases, or a few bytes; no range of letters or digits.
 fn folded_class(class: &Class) -> Option<Vec<Vec<u8>>> {
-    const FEW: usize = 4;
+    const FEW: usize = 10;
+    const FEW_IN_A_ROW: usize = 4;
     let mut bytes: Vec<u8> = Vec::new();
     match class {
         Class::Unicode(class) => {
             for range in class.ranges() {
-                if u32::from(range.end()) > 0x7f || range.len() > 2 * FEW {
+                if u32::from(range.end()) > 0x7f || range.len() > FEW_IN_A_ROW {
                     return None;
                 }
                 bytes.extend(range.start() as u8..=range.end() as u8);
@@ -148,7 +192,7 @@ fn folded_class(class: &Class) -> Option<Vec<Vec<u8>>> {
         }
         Class::Bytes(class) => {
             for range in class.ranges() {
-                if range.len() > 2 * FEW {
+                if range.len() > FEW_IN_A_ROW {
                     return None;
                 }
                 bytes.extend(range.start()..=range.end());
@@ -188,7 +232,7 @@ fn concat(parts: &[Hir]) -> Shape {
             }
             Shape::Contains(found) => {
                 offer(with_neighbours(joined, parts, since, index));
-                offer(found);
+                offer(found.map(|found| found.followed_by(&parts[index + 1..])));
                 (joined, since, exact) = (vec![Vec::new()], index + 1, false);
             }
         }
@@ -214,15 +258,15 @@ fn with_neighbours(joined: Vec<Vec<u8>>, parts: &[Hir], from: usize, to: usize) 
     let is_word_edge = |part: &Hir| matches!(part.kind(), HirKind::Look(Look::WordAscii));
     let word_before = parts[from..to].iter().take_while(is_look).any(is_word_edge);
     let word_behind = parts[from..to].iter().rev().take_while(is_look).any(is_word_edge);
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     for literal in &mut found.literals {
         literal.before = before;
         literal.behind = behind;
-        if word_before && literal.bytes.first().is_some_and(|b| word(*b)) {
-            literal.before = literal.before.and(&Neighbours::of(|b| !word(b), true));
+        literal.rest = parts[to..].to_vec();
+        if word_before && literal.bytes.first().is_some_and(|b| is_word(*b)) {
+            literal.before = literal.before.and(&Neighbours::no_word());
         }
-        if word_behind && literal.bytes.last().is_some_and(|b| word(*b)) {
-            literal.behind = literal.behind.and(&Neighbours::of(|b| !word(b), true));
+        if word_behind && literal.bytes.last().is_some_and(|b| is_word(*b)) {
+            literal.behind = literal.behind.and(&Neighbours::no_word());
         }
     }
     Some(found)
@@ -256,15 +300,7 @@ fn edge_bytes(hir: &Hir, side: Side) -> (Neighbours, bool) {
             let b = if side == Side::Start { literal.0[0] } else { literal.0[literal.0.len() - 1] };
             (Neighbours::of(|other| other == b, false), false)
         }
-        HirKind::Class(Class::Bytes(class)) => {
-            let within = |b: u8| class.ranges().iter().any(|range| range.start() <= b && b <= range.end());
-            (Neighbours::of(within, false), false)
-        }
-        HirKind::Class(Class::Unicode(class)) => {
-            let within =
-                |b: u8| b >= 0x80 || class.ranges().iter().any(|r| r.start() <= b as char && b as char <= r.end());
-            (Neighbours::of(within, false), false)
-        }
+        HirKind::Class(class) => (Neighbours::of_class(class).0, false),
         HirKind::Capture(capture) => edge_bytes(&capture.sub, side),
         HirKind::Repetition(repetition) => {
             let (bytes, may_be_empty) = edge_bytes(&repetition.sub, side);
@@ -314,4 +350,16 @@ fn alternation(branches: &[Hir]) -> Shape {
         }
     }
     Shape::Contains((literals.len() <= MAX_LITERALS).then_some(Literals { literals }))
+}
+
+/// A rough order of how often a byte stands in telemetry.
+pub fn commonness(b: u8) -> u32 {
+    match b {
+        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 10,
+        b'l' | b'd' | b'c' | b'p' | b'u' | b'm' | b'h' | b'.' | b'/' | b'0' | b'1' | b'2' => 8,
+        b'g' | b'f' | b'y' | b'b' | b'w' | b'v' | b'k' | b':' | b'-' | b'_' | b'=' | b'"' => 4,
+        b'3'..=b'9' => 4,
+        b'j' | b'q' | b'x' | b'z' => 1,
+        _ => 3,
+    }
 }

@@ -8,28 +8,28 @@
 //! Linear in the text's length: an expression runs over a byte at most once a text. All of them together have a budget;
 //! where a text exceeds it, it is reported whole.
 
+mod ahead;
+mod compile;
 mod literal;
+mod neighbours;
+mod runs;
 mod validate;
 mod windows;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
 
 use regex_automata::hybrid::dfa;
 use regex_automata::meta;
-use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, MatchKind, PatternSet};
-use regex_syntax::hir::Hir;
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Input, PatternSet};
 
 use super::{Entity, Span, Writing};
-use literal::Literals;
+use ahead::Ahead;
+use runs::{Run, Runs};
 pub use validate::Validator;
 use windows::Windows;
 
-/// Compiled size that one expression may have, in bytes.
-const MAX_COMPILED: usize = 2 << 20;
-/// States that the patterns without literal may keep, in bytes a worker. What counts: past its cache a lazy DFA collapses.
-const LAZY_CACHE: usize = 16 << 20;
 /// Matches longer than this are searched for in the whole text instead of in windows.
 const MAX_WINDOW: usize = 1024;
 /// Bytes that all expressions together may look at, in lengths of the text, and whatever its length.
@@ -84,7 +84,10 @@ pub struct CostNote {
 pub struct Patterns {
     patterns: Vec<Pattern>,
     windows: Windows,
-    /// Finds which of the patterns without literal match somewhere.
+    /// What must follow the literals.
+    ahead: Vec<Ahead>,
+    runs: Runs,
+    /// Finds which of the patterns without trigger match somewhere.
     lazy: Option<Lazy>,
     notes: Vec<CostNote>,
     /// Tells these patterns from all others of the process; see [`PatternScratch`].
@@ -95,8 +98,10 @@ pub struct Patterns {
 struct Pattern {
     index: u16,
     regex: meta::Regex,
-    /// Folded. Empty: nothing is asked for.
+    /// Folded. Empty: nothing is asked for, or the candidates tell.
     keywords: Vec<Vec<u8>>,
+    /// Up to three bytes of which every match has one; empty, if nothing is known.
+    signs: Vec<u8>,
     group: usize,
     validators: Vec<Validator>,
     /// The longest match, where windows may be used.
@@ -116,6 +121,8 @@ struct Lazy {
 pub struct PatternScratch {
     identity: u64,
     candidates: Vec<Candidate>,
+    /// Where groups begin and end.
+    slots: Vec<Option<NonMaxUsize>>,
     lazy: Option<(dfa::Cache, PatternSet)>,
 }
 
@@ -139,44 +146,6 @@ impl Candidate {
 }
 
 impl Patterns {
-    /// Compiles the patterns.
-    ///
-    /// # Errors
-    /// The first one that cannot be: syntax, size, a group that it has not, an empty keyword.
-    pub fn build(specs: Vec<PatternSpec>) -> Result<Patterns, PatternError> {
-        static BUILT: AtomicU64 = AtomicU64::new(0);
-        let mut built = Patterns { identity: 1 + BUILT.fetch_add(1, Ordering::Relaxed), ..Patterns::default() };
-        let mut literals = Vec::new();
-        let mut without = Vec::new();
-        if specs.len() >= usize::from(u16::MAX) {
-            return Err(PatternError {
-                spec: usize::from(u16::MAX),
-                offset: None,
-                message: "too many patterns".into(),
-            });
-        }
-        for (number, spec) in specs.iter().enumerate() {
-            let (pattern, hir) =
-                compile(spec).map_err(|(message, offset)| PatternError { spec: number, offset, message })?;
-            let required = literal::required(&hir);
-            let trigger = trigger(&pattern.keywords, required);
-            built.notes.extend(cost_note(number, trigger.as_ref()));
-            let id = number as u16;
-            match trigger {
-                Some(Trigger::Inner(inner)) => literals.extend(inner.literals.into_iter().map(|literal| (id, literal))),
-                Some(Trigger::Keywords) => {
-                    literals.extend(pattern.keywords.iter().map(|word| (id, literal::Literal::free(word.clone()))));
-                }
-                None => without.push((id, hir)),
-            }
-            let by_keyword = !literals.last().is_some_and(|(last, literal)| *last == id && literal.inner);
-            built.patterns.push(Pattern { window: pattern.window.filter(|_| !by_keyword), ..pattern });
-        }
-        built.windows = Windows::build(literals);
-        built.lazy = lazy(&without);
-        Ok(built)
-    }
-
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
@@ -197,7 +166,8 @@ impl Patterns {
         if self.patterns.is_empty() || start >= end {
             return;
         }
-        self.windows.scan(buf, start, end, &mut |literal, at| self.note(literal, at, end - start, scratch));
+        self.windows.scan(buf, start, end, &mut |literal, at| self.note(literal, at, &buf[start..end], scratch));
+        self.runs.scan(buf, start, end, &mut |run| self.note_run(run, end - start, scratch));
         if self.lazy.is_some() {
             self.note_lazy(&buf[start..end], scratch);
         }
@@ -206,17 +176,35 @@ impl Patterns {
         }
     }
 
-    /// Notes that `literal` stands at `at` of a text.
+    /// Notes that `literal` stands at `at` of a text, if what must follow may follow.
     #[inline(never)]
-    fn note(&self, literal: &windows::Entry, at: usize, length: usize, scratch: &mut PatternScratch) {
-        let (start, end) = match self.patterns[usize::from(literal.pattern)].window {
-            Some(longest) => ((at + literal.length()).saturating_sub(longest), (at + longest).min(length)),
-            None => (0, length),
+    fn note(&self, literal: &windows::Entry, at: usize, text: &[u8], scratch: &mut PatternScratch) {
+        let follows = |ahead: Option<u16>| {
+            ahead.is_none_or(|ahead| self.ahead[usize::from(ahead)].may_follow(text, at + literal.rest_at))
         };
-        self.note_range(literal.pattern, start as u32, end as u32, scratch);
+        if !follows(literal.ahead) {
+            return;
+        }
+        for owner in literal.owners.iter().filter(|owner| follows(owner.ahead)) {
+            let range = match self.patterns[usize::from(owner.pattern)].window {
+                Some(longest) => ((at + literal.length()).saturating_sub(longest), (at + longest).min(text.len())),
+                None => (0, text.len()),
+            };
+            self.note_range(owner.pattern, range, scratch);
+        }
     }
 
-    fn note_range(&self, pattern: u16, start: u32, end: u32, scratch: &mut PatternScratch) {
+    /// Notes a run of a text, with which a match has at least a byte in common.
+    fn note_run(&self, run: Run, length: usize, scratch: &mut PatternScratch) {
+        let range = match self.patterns[usize::from(run.pattern)].window {
+            Some(longest) => (run.start.saturating_sub(longest), (run.end + longest).min(length)),
+            None => (0, length),
+        };
+        self.note_range(run.pattern, range, scratch);
+    }
+
+    fn note_range(&self, pattern: u16, (start, end): (usize, usize), scratch: &mut PatternScratch) {
+        let (start, end) = (start as u32, end as u32);
         match scratch.candidates.last_mut() {
             Some(last) if last.pattern == pattern && last.touches(start, end) => last.include(start, end),
             _ => scratch.candidates.push(Candidate { pattern, start, end }),
@@ -238,7 +226,7 @@ impl Patterns {
             .map(|index| lazy.patterns[index])
             .collect::<Vec<u16>>();
         for pattern in matching {
-            self.note_range(pattern, 0, text.len() as u32, scratch);
+            self.note_range(pattern, (0, text.len()), scratch);
         }
     }
 
@@ -256,7 +244,8 @@ impl Patterns {
         let mut budget = text.len() * BUDGET_FACTOR + BUDGET_FLOOR;
         for candidate in scratch.candidates.drain(..) {
             let pattern = &self.patterns[usize::from(candidate.pattern)];
-            if !pattern.has_keyword(text) {
+            let range = candidate.start as usize..candidate.end as usize;
+            if !pattern.has_sign(&text[range.clone()]) || !pattern.has_keyword(text) {
                 continue;
             }
             let mut push = |start: usize, end: usize| {
@@ -267,7 +256,7 @@ impl Patterns {
             match budget.checked_sub((candidate.end - candidate.start) as usize) {
                 Some(left) => {
                     budget = left;
-                    pattern.matches(text, candidate.start as usize, candidate.end as usize, &mut push);
+                    pattern.matches(text, range, &mut scratch.slots, &mut push);
                 }
                 None => push(0, text.len()),
             }
@@ -276,44 +265,50 @@ impl Patterns {
 }
 
 impl Pattern {
+    fn has_sign(&self, text: &[u8]) -> bool {
+        match self.signs[..] {
+            [a] => memchr::memchr(a, text).is_some(),
+            [a, b] => memchr::memchr2(a, b, text).is_some(),
+            [a, b, c] => memchr::memchr3(a, b, c, text).is_some(),
+            _ => true,
+        }
+    }
+
     fn has_keyword(&self, text: &[u8]) -> bool {
         self.keywords.is_empty() || self.keywords.iter().any(|word| contains_folded(text, word))
     }
 
-    /// Reports what matches within `start..end` of the text; the expression sees what stands around it.
-    fn matches(&self, text: &[u8], start: usize, end: usize, report: &mut dyn FnMut(usize, usize)) {
-        let mut at = start;
-        while let Some(found) = self.regex.search(&Input::new(text).range(at..end)) {
-            let (from, to) = self.secret(text, found.start(), found.end(), end);
+    /// Reports what matches within a range of the text; the expression sees what stands around it.
+    fn matches(
+        &self,
+        text: &[u8],
+        range: Range<usize>,
+        slots: &mut Vec<Option<NonMaxUsize>>,
+        report: &mut dyn FnMut(usize, usize),
+    ) {
+        let mut at = range.start;
+        slots.clear();
+        slots.resize(2 * (self.group + 1), None);
+        while self.regex.search_slots(&Input::new(text).range(at..range.end), slots).is_some() {
+            let offsets = |group: usize| Some((slots[2 * group]?.get(), slots[2 * group + 1]?.get()));
+            let (start, end) = offsets(0).expect("a match has a beginning and an end");
+            let (from, to) = offsets(self.group).filter(|(from, to)| from < to).unwrap_or((start, end));
             let accepted = self
                 .validators
                 .iter()
                 .try_fold(to, |to, validator| validator.accepts(&text[from..to]).map(|length| from + length));
-            let mut next = found.end();
+            let mut next = end;
             if let Some(accepted) = accepted.filter(|accepted| from < *accepted) {
                 // What a validator cuts off may begin a match of its own.
                 next = if accepted < to { accepted } else { next };
                 let (from, to) = whole_characters(text, from, accepted);
                 report(from, to);
             }
-            at = next.max(at + usize::from(found.is_empty()));
-            if at >= end {
+            at = next.max(at + usize::from(start == end));
+            if at >= range.end {
                 return;
             }
         }
-    }
-
-    /// The range of the group that is asked for, in the match `start..end`.
-    fn secret(&self, text: &[u8], start: usize, end: usize, limit: usize) -> (usize, usize) {
-        if self.group == 0 {
-            return (start, end);
-        }
-        let mut captures = self.regex.create_captures();
-        self.regex.search_captures(&Input::new(text).range(start..limit).anchored(Anchored::Yes), &mut captures);
-        captures
-            .get_group(self.group)
-            .filter(|group| group.start < group.end)
-            .map_or((start, end), |group| (group.start, group.end))
     }
 }
 
@@ -333,95 +328,6 @@ fn contains_folded(text: &[u8], word: &[u8]) -> bool {
     let first = word[0];
     memchr::memchr2_iter(first, first.to_ascii_uppercase(), text)
         .any(|at| text.get(at..at + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word)))
-}
-
-fn compile(spec: &PatternSpec) -> Result<(Pattern, Hir), (String, Option<usize>)> {
-    // ASCII first: smaller and faster. Unicode where the expression does not do without.
-    let ascii = syntax_config(spec, false);
-    let (hir, config) = match parse(spec, ascii) {
-        Ok(hir) => (hir, ascii),
-        Err(_) => (parse(spec, syntax_config(spec, true))?, syntax_config(spec, true)),
-    };
-    let limits =
-        meta::Config::new().utf8_empty(false).nfa_size_limit(Some(MAX_COMPILED)).hybrid_cache_capacity(MAX_COMPILED);
-    let regex =
-        meta::Regex::builder().configure(limits).syntax(config).build(&spec.regex).map_err(|error| {
-            match error.size_limit() {
-                Some(limit) => (format!("it compiles to more than {} MiB", limit >> 20), None),
-                None => (error.to_string(), None),
-            }
-        })?;
-    if spec.group >= regex.group_info().group_len(regex_automata::PatternID::ZERO) {
-        return Err((format!("the expression has no group {}", spec.group), None));
-    }
-    if spec.keywords.iter().any(String::is_empty) {
-        return Err(("a keyword is empty".into(), None));
-    }
-    let keywords = spec.keywords.iter().map(|word| word.to_ascii_lowercase().into_bytes()).collect();
-    let window = hir.properties().maximum_len().filter(|longest| (1..=MAX_WINDOW).contains(longest));
-    let validators = spec.validators.clone();
-    Ok((Pattern { index: spec.index, regex, keywords, group: spec.group, validators, window }, hir))
-}
-
-fn syntax_config(spec: &PatternSpec, unicode: bool) -> syntax::Config {
-    syntax::Config::new().unicode(unicode).utf8(false).case_insensitive(spec.case_insensitive)
-}
-
-fn parse(spec: &PatternSpec, config: syntax::Config) -> Result<Hir, (String, Option<usize>)> {
-    syntax::parse_with(&spec.regex, &config).map_err(|error| match error {
-        regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(error.span().start.offset)),
-        regex_syntax::Error::Translate(error) => (error.kind().to_string(), Some(error.span().start.offset)),
-        _ => ("it cannot be parsed".to_owned(), None),
-    })
-}
-
-/// By what a text is passed over.
-enum Trigger {
-    /// Literals that every match contains.
-    Inner(Literals),
-    Keywords,
-}
-
-/// The more telling of both: long literals over keywords over short literals.
-fn trigger(keywords: &[Vec<u8>], inner: Option<Literals>) -> Option<Trigger> {
-    let shortest = keywords.iter().map(Vec::len).min().unwrap_or(0);
-    match inner {
-        Some(inner) if inner.shortest() >= shortest.min(4) => Some(Trigger::Inner(inner)),
-        _ if shortest >= 2 => Some(Trigger::Keywords),
-        inner => inner.map(Trigger::Inner),
-    }
-}
-
-fn cost_note(spec: usize, trigger: Option<&Trigger>) -> Option<CostNote> {
-    let message = match trigger {
-        None => "it has no literal that every match contains: every text is searched for it",
-        Some(Trigger::Inner(inner)) if inner.shortest() < 4 => {
-            "its literals have fewer than 4 bytes: many texts have one"
-        }
-        _ => return None,
-    };
-    Some(CostNote { spec, message })
-}
-
-/// One DFA for the patterns without literal; none if it cannot be built, and then `find_in` must run each of them.
-fn lazy(without: &[(u16, Hir)]) -> Option<Lazy> {
-    use regex_automata::nfa::thompson;
-    if without.is_empty() {
-        return None;
-    }
-    let hirs: Vec<&Hir> = without.iter().map(|(_, hir)| hir).collect();
-    let nfa = thompson::Compiler::new()
-        .configure(thompson::Config::new().utf8(false).which_captures(thompson::WhichCaptures::None))
-        .build_many_from_hir(&hirs)
-        .expect("each of them has been compiled alone");
-    let config = dfa::Config::new()
-        .match_kind(MatchKind::All)
-        .unicode_word_boundary(true)
-        .skip_cache_capacity_check(true)
-        .cache_capacity(LAZY_CACHE);
-    let dfa =
-        dfa::Builder::new().configure(config).build_from_nfa(nfa).expect("heuristics and capacity leave no error");
-    Some(Lazy { dfa, patterns: without.iter().map(|(id, _)| *id).collect() })
 }
 
 #[cfg(test)]

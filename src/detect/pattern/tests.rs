@@ -27,9 +27,37 @@ fn find(patterns: &Patterns, text: &[u8]) -> Vec<(u16, usize, usize)> {
     found
 }
 
+/// What numbers look like, in forms without a literal.
+const NUMBERS: [&str; 24] = [
+    r"\b\d{3}-\d{2}-\d{4}\b",
+    r"\b(?:4\d{3}(?:[ -]?\d{4}){3}|3[47]\d{2}[ -]?\d{6}[ -]?\d{5})\b",
+    r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b",
+    r"\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ .-]?\d){5,12}\b",
+    r"(?:^|[^\w:-])([0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5}))(?:[^\w:-]|$|:[^\w]|:$)",
+    r"\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b",
+    r"\b(?:\d{8}-?|[XYZ]-?\d{7}-?)[A-Z]\b",
+    r"\b\d{2} ?(?:0[1-9]|[12]\d|3[01])\d{2} ?[A-Z] ?\d{3}\b",
+    r"\b[12][ .-]?\d{2}[ .-]?\d{3}[ .-]\d{2}\b",
+    r"\d+",
+    r"[0-9]{16}",
+    r"x?\d{2,}y",
+    r"(?:\d{4}|[a-f]{3}\d)$",
+    r"^\d{2}",
+    r"\B\d{3}\B",
+    r"[a-f0-9]{6}",
+    r"(?:ab|\d{2}|[a-c]{2}\d)+",
+    r"\d{1,2}(?:st|nd)?\b",
+    r"(?:A|\d)\d*-\d",
+    r"(?m)^\d{2}:\d{2}$",
+    r"\d{3}[^\d]\d{3}",
+    r"[[:xdigit:]]{2}(?:-[[:xdigit:]]{2}){2}",
+    r"(?:\d\.){3}\d",
+    r"\bDE ?\d{3} ?\d{3} ?\d{3}\b|\bATU\d{8}\b",
+];
+
 /// The expressions alone, without any prefilter.
 fn compiled(regexes: &[&str]) -> Vec<meta::Regex> {
-    let config = syntax::Config::new().unicode(false).utf8(false);
+    let config = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
     let build = |regex: &&str| meta::Regex::builder().syntax(config).build(regex).expect("valid");
     regexes.iter().map(build).collect()
 }
@@ -141,6 +169,87 @@ fn the_prefilter_changes_nothing_on_random_text() {
     assert!(all > 4_000, "the texts hardly ever match: {all}");
 }
 
+/// Texts of digits, letters and what stands between them, up to some hundred bytes.
+fn random_numbers(count: usize) -> Vec<Vec<u8>> {
+    const PIECES: [&[u8]; 46] = [
+        b"1",
+        b"12",
+        b"123",
+        b"1234",
+        b"4111",
+        b"07",
+        b"31",
+        b"3782",
+        b"822463",
+        b"10005",
+        b"12345678",
+        b"0",
+        b"99",
+        b" ",
+        b"-",
+        b".",
+        b":",
+        b"/",
+        b"+",
+        b"(",
+        b")",
+        b"=",
+        b"_",
+        b"\n",
+        b"a",
+        b"ab",
+        b"de",
+        b"f",
+        b"ff",
+        b"c0",
+        b"X",
+        b"Z",
+        b"DE",
+        b"GB",
+        b"ATU",
+        b"x",
+        b"y",
+        b"st",
+        b"\xc3\xa9",
+        b"078-05-1123",
+        b"ac:de:48:00:11:22",
+        b"acde.4800.1122",
+        b"-22-4",
+        b"2 89 789-63",
+        b"\n12:31\n",
+        b"1.2.3.4",
+    ];
+    let mut state = 5_u64;
+    let mut next = |range: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % range
+    };
+    let mut text = |pieces: usize| (0..next(pieces)).flat_map(|_| PIECES[next(PIECES.len())].to_vec()).collect();
+    (0..count).map(|number| text(if number % 8 == 0 { 90 } else { 14 })).collect()
+}
+
+#[test]
+fn runs_of_digits_change_nothing_on_random_numbers() {
+    let regexes = compiled(&NUMBERS);
+    let patterns = build(NUMBERS.iter().map(|regex| spec(regex)).collect());
+    let alone: Vec<Patterns> = NUMBERS.iter().map(|regex| build(vec![spec(regex)])).collect();
+    assert!(alone.iter().filter(|patterns| patterns.lazy.is_none()).count() >= 20, "hardly any has a trigger");
+    let mut counts = [0_usize; NUMBERS.len()];
+    for text in random_numbers(6_000) {
+        let wanted = plain(&regexes, &text);
+        wanted.iter().for_each(|(pattern, ..)| counts[usize::from(*pattern)] += 1);
+        assert_eq!(find(&patterns, &text), wanted, "{}", String::from_utf8_lossy(&text));
+        for (number, patterns) in alone.iter().enumerate() {
+            let of_one: Vec<_> =
+                wanted.iter().filter(|found| found.0 == number as u16).map(|f| (0, f.1, f.2)).collect();
+            assert_eq!(find(patterns, &text), of_one, "{} in {}", NUMBERS[number], String::from_utf8_lossy(&text));
+        }
+    }
+    for (number, count) in counts.iter().enumerate() {
+        assert!(*count > 0, "{} never matches", NUMBERS[number]);
+    }
+}
+
 #[test]
 fn matches_in_long_texts_are_found_in_windows_as_in_the_whole() {
     let patterns = build(SHAPES.iter().map(|regex| spec(regex)).collect());
@@ -154,8 +263,7 @@ fn matches_in_long_texts_are_found_in_windows_as_in_the_whole() {
 #[test]
 fn literals_are_taken_from_within_the_expression() {
     let literals = |regex: &str| {
-        let hir = parse(&spec(regex), syntax_config(&spec(regex), false)).expect("valid");
-        let mut all: Vec<String> = literal::required(&hir)
+        let mut all: Vec<String> = literal::required(&compile::parsed(regex))
             .into_iter()
             .flat_map(|found| found.literals)
             .map(|literal| String::from_utf8(literal.bytes).expect("ASCII"))
@@ -164,9 +272,11 @@ fn literals_are_taken_from_within_the_expression() {
         all
     };
     assert_eq!(literals(r"(?i)[\w.-]{0,50}?(?:adobe)(?:[ \t\w.-]{0,20})=([a-f0-9]{32})"), ["adobe"]);
-    assert_eq!(literals("(?:A3T[A-Z0-9]|AKIA|ASIA)[A-Z2-7]{16}"), ["a3t", "akia", "asia"]);
+    assert_eq!(literals("(?:A3T|AKIA|ASIA)[A-Z2-7]{16}").len(), 32 + 2, "a3t2 to a3tz");
     assert_eq!(literals("foo[_-]bar"), ["foo-bar", "foo_bar"]);
-    assert_eq!(literals("[a-z]+xoxb?-[0-9]{10}"), ["xox"]);
+    assert_eq!(literals("[a-z]+xoxb?-[0-9]{10}"), ["xox-", "xoxb"], "short ones with what stands beside them");
+    assert_eq!(literals(r"\b(?:hf|api_org)_[x-z]{9}"), ["api_org_", "hf_x", "hf_y", "hf_z"]);
+    assert_eq!(literals(r"(?:ssn|bsn)[ =]\d"), ["bsn ", "bsn=", "ssn ", "ssn="]);
     assert_eq!(literals("[0-9]{16}"), [""; 0]);
     assert_eq!(literals("abc|[0-9]+"), [""; 0]);
 }
@@ -215,9 +325,10 @@ fn errors_name_the_pattern_the_place_and_what_is_wrong() {
 
 #[test]
 fn patterns_without_a_literal_are_named_with_their_cost() {
-    let patterns = build(vec![spec("needle"), spec("[0-9]{16}"), spec("ey[a-z]+")]);
+    let patterns =
+        build(vec![spec("needle"), spec("[0-9]+"), spec("[a-z]+ey"), spec(r"\b[0-9]{4}-[0-9]{4}"), spec("[a-z]+")]);
     let specs: Vec<usize> = patterns.cost_notes().iter().map(|note| note.spec).collect();
-    assert_eq!(specs, [1, 2]);
+    assert_eq!(specs, [1, 2, 4]);
 }
 
 #[test]

@@ -5,11 +5,15 @@
 //! can hide it. Looking up hashed windows has no such chain: the processor works at many positions at once. What the marks
 //! let through is compared with the literals themselves, so that what is reported is exact.
 
-use super::literal::{Literal, Neighbours};
+use std::collections::HashMap;
+
+use super::literal::{Literal, WIDTH, commonness};
+use super::neighbours::Neighbours;
 
 /// Hash values, as a power of two: a byte each, so that the marks stand in the first cache beside the text.
 const MARKS: u32 = 15;
-const WIDTH: usize = 4;
+/// Those of a second hash, a bit each.
+const SURE: u32 = 16;
 /// Positions that one step looks at, and bytes that it reads for them.
 const STEP: usize = 8;
 const READ: usize = STEP + WIDTH - 1;
@@ -23,16 +27,37 @@ pub struct Windows {
     short: Table,
 }
 
-/// A literal and whose it is.
+/// A literal, and whose it is.
+#[derive(Debug)]
+pub struct Sought {
+    pub literal: Literal,
+    /// What must follow for any of the patterns, by its number among the patterns'.
+    pub ahead: Option<u16>,
+    pub owners: Vec<Owner>,
+}
+
+/// A pattern, and what must follow a literal of it, by its number among the patterns'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub pattern: u16,
+    pub ahead: Option<u16>,
+}
+
 #[derive(Debug)]
 pub struct Entry {
-    pub pattern: u16,
     /// Where the window stands in the literal.
     at: u8,
     window: u32,
+    /// Another window of it, farther off, and where it stands: to turn most places down by one look.
+    other: u32,
+    other_at: u8,
     bytes: Box<[u8]>,
     before: Neighbours,
     behind: Neighbours,
+    /// From which offset on something must follow.
+    pub rest_at: usize,
+    pub ahead: Option<u16>,
+    pub owners: Box<[Owner]>,
 }
 
 impl Entry {
@@ -42,9 +67,12 @@ impl Entry {
 
     /// Whether the literal stands at `start` of the text, between neighbours that fit.
     #[inline]
-    fn stands_at(&self, text: &[u8], start: usize) -> bool {
+    fn stands_at<const W: usize>(&self, text: &[u8], start: usize) -> bool {
         let end = start + self.bytes.len();
-        text.get(start..end).is_some_and(|there| there.eq_ignore_ascii_case(&self.bytes))
+        let Some(there) = text.get(start..end) else { return false };
+        let at = usize::from(self.other_at);
+        fold(&there[at..at + W]) == self.other
+            && there.eq_ignore_ascii_case(&self.bytes)
             && self.before.allow(start.checked_sub(1).map(|at| text[at]))
             && self.behind.allow(text.get(end).copied())
     }
@@ -54,6 +82,8 @@ impl Entry {
 struct Table {
     /// By hash: 1 where a window has it.
     marks: Vec<u8>,
+    /// By another hash: a bit where a window has it. Most of what the marks let through by chance ends here.
+    sure: Vec<u64>,
     /// Sorted by window.
     entries: Vec<Entry>,
     /// Open addressing: one more than the index of a window's first entry, 0 where nothing stands.
@@ -61,9 +91,9 @@ struct Table {
 }
 
 impl Windows {
-    pub fn build(literals: Vec<(u16, Literal)>) -> Windows {
+    pub fn build(literals: Vec<Sought>) -> Windows {
         let (long, short): (Vec<_>, Vec<_>) =
-            literals.into_iter().partition(|(_, literal)| literal.bytes.len() >= WIDTH);
+            literals.into_iter().partition(|sought| sought.literal.bytes.len() >= WIDTH);
         Windows { long: Table::build(long, WIDTH), short: Table::build(short, 2) }
     }
 
@@ -89,22 +119,32 @@ const fn hash(window: u32) -> usize {
     (window.wrapping_mul(0x9e37_79b1) >> (32 - MARKS)) as usize
 }
 
+#[inline]
+const fn sure(window: u32) -> usize {
+    (window.wrapping_mul(0xc2b2_ae35) >> (32 - SURE)) as usize
+}
+
 impl Table {
-    fn build(literals: Vec<(u16, Literal)>, width: usize) -> Table {
+    fn build(literals: Vec<Sought>, width: usize) -> Table {
         if literals.is_empty() {
             return Table::default();
         }
-        let mut entries: Vec<Entry> =
-            literals.into_iter().map(|(pattern, literal)| entry(pattern, literal, width)).collect();
+        let mut entries = entries(literals, width);
         entries.sort_by_key(|entry| entry.window);
-        let mut table =
-            Table { marks: vec![0; 1 << MARKS], slots: vec![0; (entries.len() * 4).next_power_of_two()], entries };
+        let mut table = Table {
+            marks: vec![0; 1 << MARKS],
+            sure: vec![0; 1 << (SURE - 6)],
+            slots: vec![0; (entries.len() * 4).next_power_of_two()],
+            entries,
+        };
         for index in 0..table.entries.len() {
             let window = table.entries[index].window;
             if index > 0 && table.entries[index - 1].window == window {
                 continue;
             }
             table.marks[hash(window)] = 1;
+            let sure = sure(window);
+            table.sure[sure >> 6] |= 1 << (sure & 63);
             let mut slot = table.slot(window);
             while table.slots[slot] != 0 {
                 slot = (slot + 1) & (table.slots.len() - 1);
@@ -138,7 +178,12 @@ impl Table {
                 while hits != 0 {
                     let place = hits.trailing_zeros() as usize;
                     hits &= hits - 1;
-                    self.look_up::<W>(&buf[start..end], at + place - start, hit);
+                    let from = at + place;
+                    let window = fold(&buf[from..from + W]);
+                    let sure = sure(window);
+                    if self.sure[sure >> 6] >> (sure & 63) & 1 != 0 {
+                        self.look_up::<W>(&buf[start..end], from - start, window, hit);
+                    }
                 }
             }
             at += STEP;
@@ -147,8 +192,7 @@ impl Table {
 
     /// What the marks let through at `at` of the text.
     #[inline(never)]
-    fn look_up<const W: usize>(&self, text: &[u8], at: usize, hit: &mut dyn FnMut(&Entry, usize)) {
-        let window = fold(&text[at..at + W]);
+    fn look_up<const W: usize>(&self, text: &[u8], at: usize, window: u32, hit: &mut dyn FnMut(&Entry, usize)) {
         let mut slot = self.slot(window);
         loop {
             let Some(first) = usize::from(self.slots[slot]).checked_sub(1) else { return };
@@ -156,7 +200,7 @@ impl Table {
                 let same = self.entries[first..].iter().take_while(|entry| entry.window == window);
                 for entry in same {
                     if let Some(start) = at.checked_sub(usize::from(entry.at))
-                        && entry.stands_at(text, start)
+                        && entry.stands_at::<W>(text, start)
                     {
                         hit(entry, start);
                     }
@@ -197,26 +241,41 @@ fn fold(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |window, b| window << 8 | u32::from(b | 0x20))
 }
 
-fn entry(pattern: u16, literal: Literal, width: usize) -> Entry {
-    // The first places only, so that the place fits and a candidate is near; the rarest of them.
-    let places = (literal.bytes.len() - width).min(24);
-    let common = |at: &usize| literal.bytes[*at..at + width].iter().map(|b| commonness(*b)).sum::<u32>();
-    let at = if width == WIDTH { (0..=places).min_by_key(common).unwrap_or(0) } else { 0 };
-    let window = fold(&literal.bytes[at..at + width]);
-    let (before, behind) = (literal.before, literal.behind);
-    Entry { pattern, at: at as u8, window, bytes: literal.bytes.into(), before, behind }
-}
-
-/// A rough order of how often a byte stands in telemetry.
-fn commonness(b: u8) -> u32 {
-    match b {
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 10,
-        b'l' | b'd' | b'c' | b'p' | b'u' | b'm' | b'h' | b'.' | b'0' | b'1' | b'2' => 7,
-        b'g' | b'f' | b'y' | b'b' | b'w' | b'v' | b'k' | b'/' | b':' | b'-' | b'_' | b'=' | b'"' => 4,
-        b'3'..=b'9' => 4,
-        b'j' | b'q' | b'x' | b'z' => 1,
-        _ => 3,
+/// Chooses a window of each literal: a rare one, and one that another has already, so that there are few.
+fn entries(mut literals: Vec<Sought>, width: usize) -> Vec<Entry> {
+    // What a window more costs by chance hits, and an entry more where it stands.
+    const ANOTHER: u32 = 8;
+    const SHARED: u32 = 2;
+    // Those with the least choice first.
+    literals.sort_by_key(|sought| sought.literal.bytes.len());
+    let mut used: HashMap<u32, u32> = HashMap::new();
+    let mut entries = Vec::with_capacity(literals.len());
+    for Sought { literal, ahead, owners } in literals {
+        let bytes = &literal.bytes;
+        let window = |at: usize| fold(&bytes[at..at + width]);
+        // The first places only, so that the place fits and a candidate is near.
+        let places = if width == WIDTH { (bytes.len() - width).min(24) } else { 0 };
+        let cost = |at: &usize| {
+            let common: u32 = bytes[*at..at + width].iter().map(|b| commonness(*b)).sum();
+            common + used.get(&window(*at)).map_or(ANOTHER, |entries| entries * SHARED)
+        };
+        let at = (0..=places).min_by_key(cost).unwrap_or(0);
+        *used.entry(window(at)).or_default() += 1;
+        let other_at = if at == 0 { (bytes.len() - width).min(u8::MAX.into()) } else { 0 };
+        entries.push(Entry {
+            at: at as u8,
+            window: window(at),
+            other: window(other_at),
+            other_at: other_at as u8,
+            before: literal.before,
+            behind: literal.behind,
+            rest_at: literal.rest_at,
+            ahead,
+            owners: owners.into(),
+            bytes: literal.bytes.into(),
+        });
     }
+    entries
 }
 
 #[cfg(test)]
@@ -224,12 +283,15 @@ mod tests {
     use super::*;
 
     fn found(literals: &[&str], text: &str) -> Vec<(u16, usize)> {
-        let literals =
-            literals.iter().enumerate().map(|(i, l)| (i as u16, Literal::free(l.as_bytes().to_vec()))).collect();
+        let sought = |(i, literal): (usize, &&str)| {
+            let literal = Literal::free(literal.as_bytes().to_vec());
+            Sought { literal, ahead: None, owners: vec![Owner { pattern: i as u16, ahead: None }] }
+        };
+        let literals = literals.iter().enumerate().map(sought).collect();
         let mut hits = Vec::new();
         let padded = [text.as_bytes(), b"ghp_tokenakia"].concat();
         let windows = Windows::build(literals);
-        windows.scan(&padded, 0, text.len(), &mut |entry, at| hits.push((entry.pattern, at)));
+        windows.scan(&padded, 0, text.len(), &mut |entry, at| hits.push((entry.owners[0].pattern, at)));
         hits.sort_unstable();
         hits
     }

@@ -73,7 +73,7 @@ const CASES: &[(Code, &str)] = &[
         "name: a\n    keys: [note]\n    as: user\n    action: mask\n    last: 2\n  - name: b\n    keys: [note]\n    \
          action: stay\n  - name: c\n    signals: logs\n    parts: span.name\n    detect: ip\n    action: redact",
     ),
-    (Code::CostlyPattern, "name: a\n    pattern: '[0-9]{3}-[0-9]{2}'\n    action: redact"),
+    (Code::CostlyPattern, "name: a\n    pattern: '[a-z]{9}'\n    action: redact"),
     (
         Code::ExpiringException,
         "version: 1\nextends: base\nexceptions:\n  - rules: users\n    keys: [user.id]\n    reason: support\n    \
