@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::observe::audit;
 use crate::receive::Limits;
 use crate::send::{Endpoint, Grpc};
 
@@ -31,6 +32,8 @@ pub struct Config {
     /// How long calls may go on after the process was told to stop.
     pub drain: Duration,
     pub limits: Limits,
+    /// What left is written down there; nowhere if none.
+    pub audit: Option<audit::Settings>,
 }
 
 /// A place that filtered requests go to, and what may go there.
@@ -70,6 +73,7 @@ impl Default for Config {
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
             limits: Limits::default(),
+            audit: None,
         }
     }
 }
@@ -90,6 +94,14 @@ impl From<Endpoint> for Destination {
 }
 
 impl To {
+    /// A URL, or `stdout`.
+    pub fn address(&self) -> String {
+        match self {
+            To::Stdout => "stdout".to_owned(),
+            To::Grpc(grpc) => grpc.endpoint.to_string(),
+        }
+    }
+
     /// Whether what is sent stays on this machine.
     pub fn is_local(&self) -> bool {
         match self {

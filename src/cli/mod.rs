@@ -4,6 +4,7 @@
 //! main → arguments → Command → X::run(X::Args) → Ok | Failure { exit, message } → exit code
 //! ```
 
+pub mod audit;
 pub mod canary;
 pub mod check;
 mod corpus;
@@ -59,6 +60,7 @@ enum Command {
     Filter(filter::Args),
     Check(check::Args),
     Test(test::Args),
+    Audit(audit::Args),
     Canary(canary::Args),
     Reload(reload::Args),
     Explain(explain::Args),
@@ -112,6 +114,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Filter(args) => filter::run(args),
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Canary(args) => canary::run(args),
         Command::Reload(args) => reload::run(args),
         Command::Explain(args) => explain::run(args),

@@ -231,6 +231,11 @@ impl From<StartError> for Failure {
                 Exit::NoPermission
             }
             StartError::Bind { .. } => Exit::Unavailable,
+            StartError::Audit(error) if error.in_use => Exit::Unavailable,
+            StartError::Audit(error) if error.error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Exit::NoPermission
+            }
+            StartError::Audit(_) => Exit::CannotCreate,
             StartError::Thread(_) => Exit::Software,
         };
         Failure::new(exit, error)

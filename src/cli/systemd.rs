@@ -35,11 +35,13 @@ pub fn watchdog() -> Option<Duration> {
 fn status(running: &Running) -> String {
     let state = running.state();
     let reload = if state.reload_error().is_some() { "; THE LAST RELOAD WAS REFUSED, see the journal" } else { "" };
+    let failing = state.audit.as_ref().is_some_and(crate::observe::audit::Audit::is_failing);
+    let audit = if failing { "; THE AUDIT TRAIL CANNOT BE WRITTEN, see the journal" } else { "" };
     let destinations = state
         .destinations
         .iter()
         .map(|destination| format!("{} ({} connections)", destination.name(), destination.metrics.connections()));
-    format!("{} → {}{reload}", running.listen, destinations.collect::<Vec<_>>().join(", "))
+    format!("{} → {}{reload}{audit}", running.listen, destinations.collect::<Vec<_>>().join(", "))
 }
 
 fn say(state: &[NotifyState<'_>]) {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Config, Destination, To};
+use crate::observe::audit;
 use crate::policy::reader::Reader;
 use crate::policy::yaml::{self, Node, Yaml};
 use crate::policy::{Code, Diagnostic, Diagnostics, Source};
@@ -24,6 +25,7 @@ const ROOT: &[&str] = &[
     "timeout",
     "drain",
     "limits",
+    "audit",
 ];
 const DESTINATION: &[&str] =
     &["name", "endpoint", "recipient", "policy", "required", "region", "gzip", "keepalive", "headers", "tls"];
@@ -41,6 +43,8 @@ const LIMITS: &[&str] = &[
     "arrival",
     "idle",
 ];
+
+const AUDIT: &[&str] = &["directory", "interval", "file_bytes", "keep_days", "required"];
 
 /// Messages have 32-bit lengths on the wire.
 const MESSAGE: RangeInclusive<i64> = 1024..=1 << 30;
@@ -116,6 +120,7 @@ impl File<'_> {
         if let Some(node) = each("limits") {
             self.limits(node, &mut config.limits);
         }
+        config.audit = each("audit").and_then(|node| self.audit(node));
     }
 
     fn destinations(&mut self, node: &Node) -> Vec<Destination> {
@@ -256,6 +261,20 @@ impl File<'_> {
         self.duration(fields.get("idle"), &mut limits.idle);
     }
 
+    fn audit(&mut self, node: &Node) -> Option<audit::Settings> {
+        let fields = self.reader.fields(node, "audit", AUDIT)?;
+        let directory = fields.required("directory", &mut self.reader).and_then(|node| self.path(node))?;
+        let mut settings = audit::Settings::new(directory);
+        self.duration(fields.get("interval"), &mut settings.interval);
+        self.number(fields.get("file_bytes"), 64 << 10..=1 << 40, &mut settings.file_bytes);
+        settings.keep_days =
+            fields.get("keep_days").and_then(|node| self.reader.number(node, 1..=36_500)).map(|days| days as u32);
+        if let Some(required) = fields.get("required").and_then(|node| self.reader.boolean(node)) {
+            settings.required = required;
+        }
+        Some(settings)
+    }
+
     fn number<T: TryFrom<i64>>(&mut self, node: Option<&Node>, bounds: RangeInclusive<i64>, into: &mut T) {
         let read = node.and_then(|node| self.reader.number(node, bounds)).and_then(|number| T::try_from(number).ok());
         if let Some(value) = read {
@@ -313,6 +332,8 @@ mod tests {
         assert_eq!(config.recipient.as_deref(), Some("vendor"));
         let documented = |limits: &Limits| format!("{limits:?}");
         assert_eq!(documented(&config.limits), documented(&Limits::default()), "the sample shows the defaults");
+        let audit = audit::Settings::new("/var/lib/privet/audit".into());
+        assert_eq!(config.audit, Some(audit::Settings { keep_days: Some(400), ..audit }), "and here, too");
         let config = parse(several).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert_eq!(config.destinations.iter().map(|to| to.required).collect::<Vec<_>>(), [true, false, true]);
     }
@@ -338,6 +359,7 @@ destination:
     - {name: x-tenant, value: blue}
   tls: {ca: ca.pem, certificate: c.pem, key: k.pem, server_name: x.example, min_version: '1.2'}
 limits: {message_bytes: 1048576, streams: 7, arrival: 2s}
+audit: {directory: trail, interval: 15m, file_bytes: 1048576, keep_days: 400, required: true}
 ",
         )
         .unwrap();
@@ -354,6 +376,14 @@ limits: {message_bytes: 1048576, streams: 7, arrival: 2s}
         assert_eq!(config.policies, [Path::new("/etc/privet/a.yaml"), Path::new("/b.yaml")]);
         assert_eq!((config.timeout, config.drain), (Duration::from_secs(15), Duration::from_secs(90)));
         assert_eq!((config.limits.message, config.limits.streams), (1 << 20, 7));
+        let expected = audit::Settings {
+            directory: "/etc/privet/trail".into(),
+            interval: Duration::from_secs(15 * 60),
+            file_bytes: 1 << 20,
+            keep_days: Some(400),
+            required: true,
+        };
+        assert_eq!(config.audit, Some(expected));
     }
 
     #[test]

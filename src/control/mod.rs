@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+use crate::observe::audit::Head;
 use crate::observe::{Family, Kind, Value};
 use crate::policy::Policy;
 use crate::run::State;
@@ -59,6 +60,10 @@ impl v1::control_server::Control for Control {
             destinations: destinations.collect(),
             reload_error: self.state.reload_error().unwrap_or_default(),
             draining: *self.draining.borrow(),
+            audit: self.state.audit.as_ref().map(|audit| {
+                let Head { seq, hash } = audit.head();
+                v1::Audit { sequence: seq, hash, failing: audit.is_failing() }
+            }),
         }))
     }
 

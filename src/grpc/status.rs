@@ -119,6 +119,9 @@ pub struct Status {
 }
 
 impl Status {
+    /// The reason of a status that came about because there is no way to the destination: it was sent nothing.
+    pub const UNSENT: &str = "destination_down";
+
     /// The reason of a status that came from the destination.
     pub const DESTINATION: &str = "destination";
 

@@ -30,7 +30,18 @@ pub struct Metrics {
     reloads_failed: AtomicU64,
     last_reload_failed: AtomicU64,
     loaded_at: AtomicU64,
+    audit: AuditNumbers,
     rare: Mutex<Rare>,
+}
+
+/// Of the audit trail; none are told where there is none.
+#[derive(Debug, Default)]
+struct AuditNumbers {
+    written: AtomicU64,
+    failed: AtomicU64,
+    last_failed: AtomicU64,
+    /// Seconds since the epoch.
+    last: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -236,6 +247,16 @@ impl Metrics {
         self.last_reload_failed.store(u64::from(!ok), Relaxed);
     }
 
+    /// What was due for the audit trail was written, or could not be; at that second.
+    pub fn audit(&self, ok: bool, now: u64) {
+        let AuditNumbers { written, failed, last_failed, last } = &self.audit;
+        if ok { written } else { failed }.fetch_add(1, Relaxed);
+        last_failed.store(u64::from(!ok), Relaxed);
+        if ok {
+            last.store(now, Relaxed);
+        }
+    }
+
     fn rare(&self) -> std::sync::MutexGuard<'_, Rare> {
         // Counters stay true whatever happened to who held the lock.
         self.rare.lock().unwrap_or_else(PoisonError::into_inner)
@@ -247,6 +268,7 @@ impl Metrics {
         families.extend(self.per_process(in_flight_bytes));
         families.extend(per_destination(&self.rare().destinations));
         families.extend(self.by_reason());
+        families.extend(self.of_audit());
         families
     }
 
@@ -350,6 +372,30 @@ impl Metrics {
                 Kind::Counter,
                 count(&self.connections_broken),
             ),
+        ]
+    }
+
+    /// Nothing before anything was to be written.
+    fn of_audit(&self) -> Vec<Family> {
+        let [written, failed, last_failed, last] =
+            [&self.audit.written, &self.audit.failed, &self.audit.last_failed, &self.audit.last]
+                .map(|number| number.load(Relaxed));
+        if written + failed == 0 {
+            return Vec::new();
+        }
+        let one = |name, help, value| family(name, help, Kind::Gauge, vec![sample(&[], Value::Integer(value))]);
+        let results = vec![
+            sample(&[("result", "success")], Value::Integer(written)),
+            sample(&[("result", "failure")], Value::Integer(failed)),
+        ];
+        vec![
+            family("privet_audit_writes", "Times that the audit trail was written.", Kind::Counter, results),
+            one(
+                "privet_audit_last_write_successful",
+                "0 while the audit trail cannot be written.",
+                u64::from(last_failed == 0),
+            ),
+            one("privet_audit_last_write_timestamp_seconds", "When the audit trail was written last.", last),
         ]
     }
 

@@ -5,6 +5,7 @@
 //! ```
 
 pub mod admin;
+pub mod audit;
 mod destination;
 mod log;
 mod metrics;

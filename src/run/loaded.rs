@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
+use jiff::Timestamp;
 
 use super::destination::Destination;
 use super::outcome;
@@ -12,7 +13,9 @@ use super::start::StartError;
 use super::watch::Watch;
 use crate::config::Config;
 use crate::filter::Engine;
+use crate::observe::audit::{Audit, Ledger, Left, Sending};
 use crate::observe::{Family, InForce, Metrics, RuleCounters};
+use crate::otlp::Signal;
 use crate::receive::Budget;
 
 /// How long a policy may stay in force after one of its exceptions has ended, because it could not be loaded again.
@@ -27,6 +30,8 @@ pub struct Loaded {
     pub passes: Vec<Pass>,
     /// By destination: which pass makes what it gets.
     pub pass_of: Vec<usize>,
+    /// By destination: what goes there; empty where no trail is kept.
+    pub ledgers: Vec<Arc<Ledger>>,
     /// When a key's or an exception's time is over and all is to be loaded again.
     pub until: Option<SystemTime>,
     /// When the first exception's time is over.
@@ -47,6 +52,18 @@ impl Loaded {
         self.excepted_until.is_some_and(|until| until + GRACE <= now)
     }
 
+    /// Has the audit trail know that a filtered request sets out; what is given back is to be told how that ends.
+    pub fn sending(&self, destination: usize, left: Option<&Arc<Left>>) -> Option<Sending> {
+        Some(self.ledgers.get(destination)?.send(left?))
+    }
+
+    /// Has the audit trail know that nothing of a request goes to a destination.
+    pub fn refused(&self, destination: usize, signal: Signal, reason: &'static str) {
+        if let Some(ledger) = self.ledgers.get(destination) {
+            ledger.refused(signal, reason);
+        }
+    }
+
     /// The engine for a destination, by its place in the configuration.
     pub fn engine(&self, destination: usize) -> &Engine {
         &self.passes[self.pass_of[destination]].engine
@@ -59,6 +76,7 @@ pub struct State {
     pub budget: Arc<Budget>,
     /// As in the configuration; never empty.
     pub destinations: Vec<Destination>,
+    pub audit: Option<Audit>,
     loaded: ArcSwap<Loaded>,
     sources: Sources,
     /// Held while reloading.
@@ -86,6 +104,8 @@ impl State {
         let state = State {
             budget: Budget::new(config.limits.in_flight),
             destinations: destinations.collect::<Result<_, _>>()?,
+            // Last, for it makes a directory.
+            audit: config.audit.as_ref().map(|audit| Audit::open(audit, Arc::clone(&metrics))).transpose()?,
             loaded: ArcSwap::from_pointee(loaded),
             sources,
             upkeep: Mutex::new(Upkeep { files, tried: Instant::now() }),
@@ -136,6 +156,9 @@ impl State {
             let _ = self.reload_alone(&mut upkeep);
         }
         drop(upkeep);
+        if let Some(audit) = &self.audit {
+            audit.look_after(Timestamp::now());
+        }
         self.destinations.iter().for_each(Destination::look_after);
     }
 
@@ -155,7 +178,11 @@ impl State {
         })?;
         renewed.into_iter().for_each(crate::send::Renewed::apply);
         self.tell(&loaded);
+        let ledgers = loaded.ledgers.clone();
         self.loaded.store(Arc::new(loaded));
+        if let Some(audit) = &self.audit {
+            audit.replaced(&ledgers, Timestamp::now());
+        }
         self.reload_error.store(Arc::new(None));
         tracing::info!("reloaded");
         Ok(())
@@ -184,8 +211,13 @@ mod tests {
     #[test]
     fn a_policy_whose_exception_has_ended_is_good_for_a_minute_and_no_longer() {
         let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let loaded =
-            |excepted_until| Loaded { passes: Vec::new(), pass_of: Vec::new(), until: Some(end), excepted_until };
+        let loaded = |excepted_until| Loaded {
+            passes: Vec::new(),
+            pass_of: Vec::new(),
+            ledgers: Vec::new(),
+            until: Some(end),
+            excepted_until,
+        };
         assert!(!loaded(Some(end)).is_stale(end + Duration::from_secs(59)));
         assert!(loaded(Some(end)).is_stale(end + Duration::from_secs(60)));
         assert!(

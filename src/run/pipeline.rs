@@ -12,6 +12,7 @@ use super::loaded::{Loaded, Pass, State};
 use super::outcome::{self, Outcome};
 use crate::filter::{Refusal, Worker};
 use crate::grpc::{Code, Status};
+use crate::observe::audit::{Audit, Left};
 use crate::otlp::{Part, Signal};
 use crate::receive::{Export, Held};
 use crate::send::Sender;
@@ -24,6 +25,14 @@ pub struct Pipeline {
     inner: Arc<Inner>,
     /// Deliveries that no agent waits for.
     late: Mutex<JoinSet<()>>,
+}
+
+/// A request as it may leave.
+#[derive(Clone)]
+struct Passed {
+    bytes: Bytes,
+    /// What of it goes into the audit trail, where there is one.
+    left: Option<Arc<Left>>,
 }
 
 struct Inner {
@@ -48,11 +57,14 @@ impl Pipeline {
     }
 
     /// Sends a request to a destination that is not required, without keeping the agent.
-    fn send_along(&self, destination: usize, loaded: &Arc<Loaded>, signal: Signal, request: Bytes, deadline: Instant) {
+    fn send_along(&self, destination: usize, loaded: &Arc<Loaded>, signal: Signal, request: Passed, deadline: Instant) {
         let at = &self.inner.state.destinations[destination];
         let mut held = Held::none(&at.late);
-        if let Err(status) = held.grow(request.len() + LATE_OVERHEAD) {
+        if let Err(status) = held.grow(request.bytes.len() + LATE_OVERHEAD) {
             at.metrics.gave_up();
+            if let Some(sending) = loaded.sending(destination, request.left.as_ref()) {
+                sending.not_sent();
+            }
             return at.said(status.code, "too much is waiting for it");
         }
         let (inner, loaded) = (Arc::clone(&self.inner), Arc::clone(loaded));
@@ -71,13 +83,19 @@ impl Export for Pipeline {
     async fn export(&self, signal: Signal, request: Bytes, deadline: Instant) -> Result<Bytes, Status> {
         // One state from here to the answer, whatever is loaded meanwhile.
         let loaded = self.inner.state.loaded();
-        let filtered = self.inner.filter(&loaded, signal, request)?;
+        let filtered = self.inner.filter(&loaded, signal, request).inspect_err(|status| {
+            let destinations = 0..self.inner.state.destinations.len();
+            destinations.for_each(|destination| loaded.refused(destination, signal, status.reason));
+        })?;
         let mut required = Vec::new();
         for (index, destination) in self.inner.state.destinations.iter().enumerate() {
             match filtered[loaded.pass_of[index]].clone() {
-                Some(request) if destination.required => required.push((index, request)),
-                Some(request) => self.send_along(index, &loaded, signal, request, deadline),
-                None => destination.metrics.gave_up(),
+                Ok(request) if destination.required => required.push((index, request)),
+                Ok(request) => self.send_along(index, &loaded, signal, request, deadline),
+                Err(reason) => {
+                    loaded.refused(index, signal, reason);
+                    destination.metrics.gave_up();
+                }
             }
         }
         let deliver = |(index, request)| self.inner.deliver(index, &loaded, signal, request, deadline);
@@ -94,8 +112,17 @@ impl Export for Pipeline {
 }
 
 impl Inner {
-    /// The request as it may leave, by pass. Where a pass that no required destination needs refuses it, none.
-    fn filter(&self, loaded: &Loaded, signal: Signal, request: Bytes) -> Result<Vec<Option<Bytes>>, Status> {
+    /// The request as it may leave, by pass. Where a pass that no required destination needs refuses it, the reason.
+    fn filter(
+        &self,
+        loaded: &Loaded,
+        signal: Signal,
+        request: Bytes,
+    ) -> Result<Vec<Result<Passed, &'static str>>, Status> {
+        if self.state.audit.as_ref().is_some_and(Audit::blocks) {
+            let text = "the audit trail cannot be written, and nothing may leave unrecorded";
+            return Err(Status::new(Code::Unavailable, "audit_failed", text));
+        }
         if loaded.excepted_until.is_some() && loaded.is_stale(SystemTime::now()) {
             let text = "an exception of the policy has ended, and the policy cannot be loaded again";
             return Err(Status::new(Code::Unavailable, "policy_stale", text));
@@ -105,14 +132,14 @@ impl Inner {
         let passes = loaded.passes.iter().zip(memories.iter_mut());
         passes
             .map(|(pass, memory)| match self.pass(pass, memory, signal, request.clone()) {
-                Err(_) if !pass.required => Ok(None),
-                filtered => filtered.map(Some),
+                Err(status) if !pass.required => Ok(Err(status.reason)),
+                filtered => filtered.map(Ok),
             })
             .collect()
     }
 
     /// A panic in the filter costs its request and the worker's memory, no more.
-    fn pass(&self, pass: &Pass, memory: &mut Worker, signal: Signal, request: Bytes) -> Result<Bytes, Status> {
+    fn pass(&self, pass: &Pass, memory: &mut Worker, signal: Signal, request: Bytes) -> Result<Passed, Status> {
         let started = Instant::now();
         let address = request.as_ptr();
         let caught = catch_unwind(AssertUnwindSafe(|| pass.engine.filter(memory, signal, request)));
@@ -121,11 +148,13 @@ impl Inner {
             return Err(Status::new(Code::Internal, "filter_panicked", "the filter failed"));
         };
         let metrics = &self.state.metrics;
-        metrics.count(signal, &memory.take_counts(), &pass.rules);
+        let counts = memory.take_counts();
+        metrics.count(signal, &counts, &pass.rules);
         let filtered = outcome.map_err(refused)?;
         let unchanged = filtered.bytes.as_ptr() == address;
         metrics.filtered(signal, filtered.records, filtered.dropped, unchanged, started.elapsed());
-        Ok(filtered.bytes)
+        let left = self.state.audit.is_some().then(|| Arc::new(Left::new(signal, &filtered, counts)));
+        Ok(Passed { bytes: filtered.bytes, left })
     }
 
     /// Sends a filtered request to one destination; what it says about it is filtered.
@@ -134,12 +163,19 @@ impl Inner {
         index: usize,
         loaded: &Loaded,
         signal: Signal,
-        request: Bytes,
+        request: Passed,
         deadline: Instant,
     ) -> Result<Outcome, Status> {
         let destination = &self.state.destinations[index];
-        self.state.metrics.sent(signal, request.len());
-        let answer = self.senders[index].send(signal, request, deadline).await;
+        self.state.metrics.sent(signal, request.bytes.len());
+        let sending = loaded.sending(index, request.left.as_ref());
+        let answer = self.senders[index].send(signal, request.bytes, deadline).await;
+        match (&answer, sending) {
+            (Ok(_), Some(sending)) => sending.accepted(),
+            (Err(status), Some(sending)) if status.reason == Status::UNSENT => sending.not_sent(),
+            // Without a good word from there it may have left.
+            _ => {}
+        }
         destination.metrics.delivered(answer.as_ref().map_or_else(|status| status.code, |_| Code::Ok));
         match answer {
             Ok(response) => Ok(Outcome::of(response).map_text(|text| self.filter_text(loaded, signal, text))),

@@ -10,6 +10,7 @@ use super::watch::Stamps;
 use crate::config::{Config, To};
 use crate::filter::Engine;
 use crate::observe::Metrics;
+use crate::observe::audit::{Ledger, Of};
 use crate::policy::{Policy, Tls};
 use crate::pseudonym::{Keyring, Pseudonyms};
 
@@ -21,11 +22,14 @@ pub struct Sources {
     /// By destination.
     wanted: Vec<Wanted>,
     keys: Keys,
+    /// What leaves is written down.
+    is_audited: bool,
 }
 
 /// What one destination is to get.
 struct Wanted {
     destination: String,
+    address: String,
     required: bool,
     recipient: String,
     policies: Vec<PathBuf>,
@@ -56,6 +60,7 @@ impl Sources {
         };
         let wanted = config.destinations.iter().map(|destination| Wanted {
             destination: destination.name.clone(),
+            address: destination.to.address(),
             required: destination.required,
             recipient: config.recipient(destination).to_owned(),
             policies: config.policies(destination).to_vec(),
@@ -63,7 +68,7 @@ impl Sources {
             region: destination.region.clone(),
             tls: tls(&destination.to),
         });
-        Ok(Sources { wanted: wanted.collect(), keys })
+        Ok(Sources { wanted: wanted.collect(), keys, is_audited: config.audit.is_some() })
     }
 
     pub fn key_is_throw_away(&self) -> bool {
@@ -111,7 +116,7 @@ impl Sources {
         };
         let mut policies: Vec<(&[PathBuf], Arc<Policy>)> = Vec::new();
         let mut engines: Vec<(Engine, Vec<&Wanted>)> = Vec::new();
-        let mut pass_of = Vec::new();
+        let (mut pass_of, mut ledgers) = (Vec::new(), Vec::new());
         for wanted in &self.wanted {
             let policy = match policies.iter().find(|(paths, _)| *paths == wanted.policies) {
                 Some((_, policy)) => Arc::clone(policy),
@@ -131,10 +136,16 @@ impl Sources {
                 Some(pass) => pass,
                 None => {
                     let pseudonyms = Pseudonyms::new(keyring, &wanted.recipient, policy.kinds(), now)?;
-                    engines.push((Engine::new(policy, Arc::new(pseudonyms)), Vec::new()));
+                    let engine = Engine::new(Arc::clone(&policy), Arc::new(pseudonyms));
+                    let engine = if self.is_audited { engine.counting_fields() } else { engine };
+                    engines.push((engine, Vec::new()));
                     engines.len() - 1
                 }
             };
+            if self.is_audited {
+                let of = wanted.of(policy, engines[pass].0.pseudonyms(), self.key_is_throw_away());
+                ledgers.push(Arc::new(Ledger::new(of, jiff::Timestamp::now())));
+            }
             engines[pass].1.push(wanted);
             pass_of.push(pass);
         }
@@ -146,11 +157,26 @@ impl Sources {
             let rules = metrics.rule_counters(&names.join(","), rules);
             Pass { engine, rules, required: wanted.iter().any(|wanted| wanted.required) }
         });
-        Ok(Loaded { passes: passes.collect(), pass_of, until, excepted_until })
+        Ok(Loaded { passes: passes.collect(), pass_of, ledgers, until, excepted_until })
     }
 }
 
 impl Wanted {
+    /// What the audit trail says of what goes there.
+    fn of(&self, policy: Arc<Policy>, pseudonyms: &Pseudonyms, throw_away: bool) -> Of {
+        Of {
+            destination: self.destination.clone(),
+            address: self.address.clone(),
+            recipient: self.recipient.clone(),
+            region: self.region.clone(),
+            required: self.required,
+            policy,
+            epoch: pseudonyms.epoch(),
+            key_check_value: pseudonyms.check_value(),
+            throw_away,
+        }
+    }
+
     fn must_be_permitted_by(&self, policy: &Policy) -> Result<(), StartError> {
         if self.is_local {
             return Ok(());
@@ -192,6 +218,7 @@ mod tests {
         }
         Wanted {
             destination: "vendor".into(),
+            address: destination.to.address(),
             required: true,
             recipient: "vendor".into(),
             policies: Vec::new(),

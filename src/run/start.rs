@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -16,6 +17,7 @@ use super::pipeline::Pipeline;
 use super::worker::{self, Beats, Worker};
 use crate::config::{Config, To};
 use crate::observe;
+use crate::observe::audit::AuditError;
 use crate::policy::{Diagnostics, Tls};
 use crate::pseudonym::{KeyringError, PseudonymsError};
 use crate::receive::Context;
@@ -62,6 +64,7 @@ pub enum StartError {
     /// A destination elsewhere needs keys that outlive the process.
     KeyringRequired,
     Target(TargetError),
+    Audit(AuditError),
     Bind {
         address: SocketAddr,
         error: io::Error,
@@ -76,6 +79,10 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let admin = config.admin.map(bind).transpose()?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(StartError::Thread);
     let (listen, admin_address) = (address(&listener)?, admin.as_ref().map(address).transpose()?);
+
+    if let Some(audit) = &state.audit {
+        audit.start(&state.loaded().ledgers, Timestamp::now())?;
+    }
 
     let (drain, draining) = watch::channel(false);
     let (stop, stopping) = watch::channel(false);
@@ -195,6 +202,9 @@ impl Main {
             // A worker's panic has been told by the panic hook.
             let _ = worker.thread.join();
         }
+        if let Some(audit) = &self.state.audit {
+            audit.stop(Timestamp::now());
+        }
         drained
     }
 
@@ -264,6 +274,7 @@ impl fmt::Display for StartError {
                  then give `--keyring FILE`",
             ),
             StartError::Target(error) => error.fmt(f),
+            StartError::Audit(error) => error.fmt(f),
             StartError::Bind { address, error } => write!(f, "{address}: {error}"),
             StartError::Thread(error) => error.fmt(f),
         }
@@ -287,6 +298,12 @@ impl From<KeyringError> for StartError {
 impl From<PseudonymsError> for StartError {
     fn from(error: PseudonymsError) -> StartError {
         StartError::Keys(error)
+    }
+}
+
+impl From<AuditError> for StartError {
+    fn from(error: AuditError) -> StartError {
+        StartError::Audit(error)
     }
 }
 

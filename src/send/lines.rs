@@ -56,7 +56,7 @@ impl Lines {
 }
 
 fn gone(error: impl std::fmt::Display) -> Status {
-    Status::new(Code::Unavailable, "destination_down", format!("the output cannot be written: {error}"))
+    Status::new(Code::Unavailable, "destination_broke_off", format!("the output cannot be written: {error}"))
 }
 
 #[cfg(test)]

@@ -60,7 +60,9 @@ impl Link {
             match self.call(requests, signal, body.clone(), deadline).await {
                 Err(Broken::Unseen(_)) => {
                     self.forget();
-                    let requests = self.requests().await?;
+                    // By its own word the destination did not look at it; but it was sent.
+                    let sent = |status| Status { reason: "destination_broke_off", ..status };
+                    let requests = self.requests().await.map_err(sent)?;
                     let again = self.call(requests, signal, body, deadline).await;
                     again.map_err(|(Broken::Unseen(status) | Broken::Lost(status))| status)
                 }
@@ -213,5 +215,5 @@ fn broken(error: &h2::Error) -> Broken {
 }
 
 fn down(text: Cow<'static, str>) -> Status {
-    Status::new(Code::Unavailable, "destination_down", text)
+    Status::new(Code::Unavailable, Status::UNSENT, text)
 }

@@ -1,5 +1,5 @@
 //! The requests of `tests/leaks`, each through a running process: no canary in what is delivered, in what the agent is told,
-//! in the logs, on standard output, in the metrics.
+//! in the logs, on standard output, in the metrics, in the audit trail.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use privet::otlp::Signal;
 use crate::canaries::{CANARIES, positions_of};
 use crate::support::agent::{Agent, framed};
 use crate::support::get;
-use crate::support::process::Process;
+use crate::support::process::{Process, privet};
 use crate::support::witness::Witness;
 
 /// An Export call with a canary in it.
@@ -91,7 +91,10 @@ async fn send(agent: &Agent, cases: &Arc<Vec<Case>>) -> Vec<String> {
 async fn no_canary_leaves_a_running_sidecar_by_any_way() {
     let witness = Witness::quoting(CANARIES.iter().map(|canary| canary.text.to_owned()));
     let url = format!("http://{}", witness.clone().start().await);
-    let mut process = Process::start(&["--destination", &url], &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (config, trail) = (folder.path().join("privet.yaml"), folder.path().join("trail"));
+    std::fs::write(&config, "audit: {directory: trail}\n").unwrap();
+    let mut process = Process::start(&["--destination", &url, "--config", config.to_str().unwrap()], &[]);
     let (admin, mut stdout) = (process.admin, process.stdout());
     let cases = Arc::new(cases());
     let wrong = send(&Agent::connect(process.listen).await, &cases).await;
@@ -103,7 +106,21 @@ async fn no_canary_leaves_a_running_sidecar_by_any_way() {
     stdout.read_to_string(&mut written).unwrap();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(metrics.contains("privet_rule_actions_total") && log.contains("did not accept"), "nothing was looked at");
-    for (place, text) in [("the log", &log), ("standard output", &written), ("the metrics", &metrics)] {
+    let report = privet(&["audit", "report", trail.to_str().unwrap(), "--format", "json"]).output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    let files = std::fs::read_dir(&trail).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let trail: String = files.collect();
+    assert!(
+        trail.contains("attribute.keys") && trail.contains("(other keys)") && trail.contains("invalid_utf8"),
+        "{trail}"
+    );
+    for (place, text) in [
+        ("the log", &log),
+        ("standard output", &written),
+        ("the metrics", &metrics),
+        ("the audit trail", &trail),
+        ("its report", &report),
+    ] {
         assert_eq!(seen_in(text.as_bytes()), [""; 0], "in {place}:\n{text}");
     }
 

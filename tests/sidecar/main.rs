@@ -4,6 +4,7 @@
 mod canaries;
 mod support;
 
+mod audit;
 mod delivery;
 mod leaks;
 mod limits;

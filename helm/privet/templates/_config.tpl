@@ -69,6 +69,17 @@ limits:
   decompressed_bytes: {{ int64 .Values.limits.messageBytes }}
   in_flight_bytes: {{ int64 .Values.limits.inFlightBytes }}
   connections: {{ int64 .Values.limits.connections }}
+{{- with .Values.audit }}
+{{- if .enabled }}
+audit:
+  directory: /var/lib/privet/audit
+  interval: {{ .interval }}
+  {{- with .keepDays }}
+  keep_days: {{ int64 . }}
+  {{- end }}
+  required: {{ .required }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The policy files, by name. */}}

@@ -24,9 +24,14 @@ name: privet
 image: {{ include "privet.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args: [run, --config, /etc/privet/config/privet.yaml, --log, {{ .Values.log }}]
-{{- with .Values.env }}
+{{- if or .Values.env .Values.audit.enabled }}
 env:
+  {{- with .Values.env }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- if .Values.audit.enabled }}
+  - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+  {{- end }}
 {{- end }}
 ports:
   - {name: otlp-grpc, containerPort: {{ .Values.listen.port }}, protocol: TCP}
@@ -65,6 +70,9 @@ volumeMounts:
   {{- if .Values.destination.tls.existingSecret }}
   - {name: privet-tls, mountPath: /etc/privet/tls, readOnly: true}
   {{- end }}
+  {{- if .Values.audit.enabled }}
+  - {name: privet-audit, mountPath: /var/lib/privet, subPathExpr: $(POD_NAME)}
+  {{- end }}
 {{- end }}
 
 {{- define "privet.volumes" -}}
@@ -86,6 +94,10 @@ volumeMounts:
 {{- with .Values.destination.tls.existingSecret }}
 - name: privet-tls
   secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- if .Values.audit.enabled }}
+- name: privet-audit
+  {{- toYaml (default (dict "emptyDir" dict) .Values.audit.volume) | nindent 2 }}
 {{- end }}
 {{- end }}
 
