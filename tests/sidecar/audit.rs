@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use privet::control::v1::GetStatusRequest;
+use privet::control::v1::control_client::ControlClient;
 use privet::grpc::Code;
 use serde_json::Value as Json;
 use tonic::Status;
@@ -24,12 +26,13 @@ impl Folder {
     fn new(destination: &str, more: &str) -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         folder.write_policy("2027-12-31");
-        let config = format!(
-            "policy: [policy.yaml]\ndestination:\n  name: vendor\n  endpoint: {destination}\n\
-             audit:\n  directory: trail\n{more}"
-        );
-        fs::write(folder.path().join("privet.yaml"), config).unwrap();
+        folder.configure(&format!("destination:\n  name: vendor\n  endpoint: {destination}\n"), more);
         folder
+    }
+
+    fn configure(&self, destinations: &str, more: &str) {
+        let config = format!("policy: [policy.yaml]\n{destinations}audit:\n  directory: trail\n{more}");
+        fs::write(self.path().join("privet.yaml"), config).unwrap();
     }
 
     fn write_policy(&self, expires: &str) {
@@ -138,6 +141,41 @@ async fn what_cannot_be_sent_did_not_leave() {
     let entries = folder.entries();
     let requests = ["left", "unconfirmed", "not_sent"].map(|fate| sum(&entries, fate, "requests"));
     assert_eq!(requests, [0, 0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_destination_has_sums_of_its_own() {
+    let [vendor, own] = [Destination::default(), Destination::default()];
+    let folder = Folder::new("http://127.0.0.1:1", "");
+    let open = "version: 1\nname: open\nrules: [{name: nothing, keys: [no.such.key], action: stay}]\nkeep: []\n";
+    fs::write(folder.path().join("open.yaml"), open).unwrap();
+    let [first, second] = [vendor.clone().start().await, own.clone().start().await];
+    let destinations = format!(
+        "destinations:\n\
+         \x20 - {{name: vendor, endpoint: \"{first}\"}}\n\
+         \x20 - {{name: own, endpoint: \"{second}\", policy: [open.yaml]}}\n\
+         \x20 - {{name: gone, endpoint: \"http://127.0.0.1:1\", required: false}}\n"
+    );
+    folder.configure(&destinations, "");
+    let process = folder.start();
+    let agent = Agent::connect(process.listen).await;
+    assert_eq!(agent.export(&log("10.0.0.1")).await.code(), Code::Ok);
+    let admin = tonic::transport::Endpoint::try_from(format!("http://{}", process.admin)).unwrap();
+    let mut control = ControlClient::new(admin.connect().await.unwrap());
+    let audit = control.get_status(GetStatusRequest {}).await.unwrap().into_inner().audit.expect("a trail is kept");
+    assert_eq!((audit.sequence, audit.hash.len(), audit.failing), (4, 64, false));
+    tokio::task::spawn_blocking(move || process.terminate()).await.unwrap();
+    let entries = folder.entries();
+    assert_eq!(entries[3]["hash"], audit.hash);
+    let of =
+        |name: &str| -> Vec<Json> { entries.iter().filter(|entry| entry["destination"] == name).cloned().collect() };
+    let told = ["vendor", "own", "gone"].map(|name| {
+        let entries = of(name);
+        let requests = ["left", "not_sent"].map(|fate| sum(&entries, fate, "requests"));
+        (requests, acts(&entries, "addresses-in-text"))
+    });
+    assert_eq!(told, [([1, 0], 1), ([1, 0], 0), ([0, 1], 0)]);
+    assert_ne!(of("vendor")[0]["policy"], of("own")[0]["policy"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

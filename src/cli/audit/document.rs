@@ -213,8 +213,9 @@ fn numbers(destination: &Destination, blocks: &mut Vec<Block>) {
     }
 }
 
-/// So many of a rule's fields are told.
+/// So many of a rule's fields are told, and of the rules that had nothing to do.
 const MOST_FIELDS: usize = 12;
+const MOST_SILENT: usize = 40;
 
 fn rules(destination: &Destination, blocks: &mut Vec<Block>) {
     blocks.push(Block::Part("What the rules did".to_owned()));
@@ -227,7 +228,7 @@ fn rules(destination: &Destination, blocks: &mut Vec<Block>) {
         let mut fields: Vec<_> = acts.fields.iter().collect();
         fields.sort_by_key(|(field, times)| (std::cmp::Reverse(**times), *field));
         let mut told: Vec<_> =
-            fields.iter().take(MOST_FIELDS).map(|(field, times)| format!("`{field}` {}", number(**times))).collect();
+            fields.iter().take(MOST_FIELDS).map(|(field, times)| format!("`{field}` ({})", number(**times))).collect();
         if fields.len() > MOST_FIELDS {
             told.push(format!("{} fields more", fields.len() - MOST_FIELDS));
         }
@@ -253,8 +254,10 @@ fn rules(destination: &Destination, blocks: &mut Vec<Block>) {
         .map(|rule| format!("`{}`", rule.name))
         .collect();
     if !silent.is_empty() {
-        let text = format!("In force, and nothing to do ({}): {}.", silent.len(), silent.join(", "));
-        blocks.push(Block::Text(text));
+        let more = silent.len().saturating_sub(MOST_SILENT);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let named = silent.iter().take(MOST_SILENT).cloned().collect::<Vec<_>>().join(", ");
+        blocks.push(Block::Text(format!("In force, and nothing to do ({}): {named}{more}.", silent.len())));
     }
 }
 

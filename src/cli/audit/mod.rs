@@ -28,7 +28,7 @@ use crate::observe::audit::read::{self, Reading};
 #[command(after_help = "\
 Examples:
   privet audit verify /var/lib/privet/audit
-  privet audit report /var/lib/privet/audit --from 2026-10-01 --to 2026-10-31 --format html > october.html")]
+  privet audit report audit/ --from 2026-10-01 --to 2026-10-31 --format html > october.html")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

@@ -18,11 +18,12 @@ use super::{Exit, Failure, document, html, markdown, read, verify};
 /// period counts where it ends; with an hourly trail that is exact to the hour.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Ends with 0; with 1 if the trail is broken (the report says so, and covers what stands before the break); 66 if there is none.
+Ends with 0; 1 if the trail is broken (the report says so, and covers what stands before the
+break); 66 if there is none.
 
 Examples:
   privet audit report /var/lib/privet/audit
-  privet audit report /var/lib/privet/audit --from 2026-10-01 --to 2026-10-31 --format html > october.html")]
+  privet audit report audit/ --from 2026-10-01 --to 2026-10-31 --format html > october.html")]
 pub struct Args {
     /// The trail's directory
     directory: PathBuf,

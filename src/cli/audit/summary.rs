@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::verify;
-use crate::observe::audit::entry::{Entry, Exception, InForce, Line, Period, Previous, Tally};
+use crate::observe::audit::entry::{Entry, Exception, InForce, Line, Period, Previous, Rule, Tally};
 use crate::observe::audit::read::Reading;
 
 /// What a trail says of a time.
@@ -112,6 +112,17 @@ impl Totals {
     }
 }
 
+impl Destination {
+    fn note_exceptions(&mut self, exceptions: &[Exception], from: Timestamp, to: Timestamp) {
+        for exception in exceptions {
+            match self.exceptions.iter_mut().find(|known| known.exception == *exception) {
+                Some(known) => known.to = to,
+                None => self.exceptions.push(InForceFor { exception: exception.clone(), from, to }),
+            }
+        }
+    }
+}
+
 impl Summary {
     pub fn new(from: Option<Timestamp>, to: Option<Timestamp>) -> Summary {
         Summary { from, to, ..Summary::default() }
@@ -174,6 +185,7 @@ impl Summary {
         let known = self.destinations.entry(name.clone()).or_default();
         let before = known.in_force.replace(now.clone());
         if !is_early {
+            known.note_exceptions(&now.of.exceptions, time, time);
             for what in differences(before.as_ref(), now) {
                 self.change(time, Some(name), what);
             }
@@ -184,15 +196,7 @@ impl Summary {
         let known = self.destinations.entry(period.of.destination.clone()).or_default();
         known.counted_from.get_or_insert(period.from);
         known.counted_to = Some(period.to);
-        for exception in &period.of.exceptions {
-            match known.exceptions.iter_mut().find(|known| known.exception == *exception) {
-                Some(known) => known.to = period.to,
-                None => {
-                    let exception = exception.clone();
-                    known.exceptions.push(InForceFor { exception, from: period.from, to: period.to });
-                }
-            }
-        }
+        known.note_exceptions(&period.of.exceptions, period.from, period.to);
         for (signal, sums) in &period.signals {
             let totals = known.signals.entry(signal.clone()).or_default();
             totals.left.add(&sums.left);
@@ -263,17 +267,17 @@ fn differences(before: Option<&InForce>, now: &InForce) -> Vec<String> {
     }
     let action =
         |at: &InForce, name: &str| at.rules.iter().find(|rule| rule.name == name).map(|rule| rule.action.clone());
+    let told = |rules: &mut dyn Iterator<Item = &Rule>| {
+        rules.map(|rule| format!("`{}` ({})", rule.name, rule.action)).collect::<Vec<_>>().join(", ")
+    };
+    let added = told(&mut now.rules.iter().filter(|rule| action(before, &rule.name).is_none()));
+    let taken_out = told(&mut before.rules.iter().filter(|rule| action(now, &rule.name).is_none()));
+    let lists = [("Rules added", added), ("Rules taken out", taken_out)];
+    found.extend(lists.iter().filter(|(_, rules)| !rules.is_empty()).map(|(what, rules)| format!("{what}: {rules}")));
     for rule in &now.rules {
-        match action(before, &rule.name) {
-            None => found.push(format!("Rule `{}` added: {}", rule.name, rule.action)),
-            Some(action) if action != rule.action => {
-                found.push(format!("Rule `{}` changed from {action} to {}", rule.name, rule.action));
-            }
-            Some(_) => {}
+        if let Some(before) = action(before, &rule.name).filter(|before| *before != rule.action) {
+            found.push(format!("Rule `{}` changed from {before} to {}", rule.name, rule.action));
         }
-    }
-    for rule in before.rules.iter().filter(|rule| action(now, &rule.name).is_none()) {
-        found.push(format!("Rule `{}` taken out: {}", rule.name, rule.action));
     }
     let others = |at: &InForce, all: &InForce| -> Vec<Exception> {
         at.of.exceptions.iter().filter(|exception| !all.of.exceptions.contains(exception)).cloned().collect()

@@ -17,8 +17,8 @@ use crate::observe::audit::read::{Break, Place, Reading};
 /// with --expect-hash at the next check: the trail up to there is then proven.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Ends with 0 if the trail is whole (a torn last line, after a crash, is told and is no break), 1 if it is broken, which names the
-file and line of the first break, and 66 if there is no trail.")]
+Ends with 0 if the trail is whole (a torn last line, after a crash, is told and is no break),
+1 if it is broken, which names the file and line of the first break, 66 if there is no trail.")]
 pub struct Args {
     /// The trail's directory
     directory: PathBuf,

@@ -207,7 +207,9 @@ fn write_sums(trail: &mut Trail, ledger: &Ledger, because: Because, now: Timesta
         ledger.give_back(from, sums);
         return Ok(());
     }
-    let period = Period { from, to: now, because, of: ledger.of().brief(), signals: sums.signals(&ledger.of().policy) };
+    let [start, end] = [from, now].map(trail::in_milliseconds);
+    let (of, signals) = (ledger.of().brief(), sums.signals(&ledger.of().policy));
+    let period = Period { from: start, to: end, because, of, signals };
     trail.append(Entry::Period(Box::new(period)), now).inspect_err(|_| ledger.give_back(from, sums))
 }
 

@@ -273,7 +273,8 @@ fn folder(directory: &Path) -> io::Result<File> {
     File::open(directory)
 }
 
-fn in_milliseconds(time: Timestamp) -> Timestamp {
+/// As entries have it.
+pub fn in_milliseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
