@@ -7,6 +7,7 @@ mod keys;
 mod policies;
 mod reload;
 mod test;
+mod tutorial;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
