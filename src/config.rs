@@ -25,6 +25,8 @@ pub struct Config {
     pub keyring: Option<PathBuf>,
     /// Of the destinations that name no policy; the built-in base policy if empty.
     pub policies: Vec<PathBuf>,
+    /// Of the destinations that name none.
+    pub shadow: Option<Shadow>,
     /// Worker threads; the machine's cores, at most two, if 0.
     pub threads: usize,
     /// A call's deadline where the agent gives none or a longer one.
@@ -50,6 +52,17 @@ pub struct Destination {
     pub required: bool,
     /// Where in the world the data is taken to, in the policy's words.
     pub region: Option<String>,
+    /// The configuration's if none.
+    pub shadow: Option<Shadow>,
+}
+
+/// A candidate policy that is compared with the one in force, over live requests, and changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadow {
+    /// Never empty.
+    pub policies: Vec<PathBuf>,
+    /// The share of requests that are compared: above 0, at most 1.
+    pub sample: f64,
 }
 
 /// How a destination is reached.
@@ -69,6 +82,7 @@ impl Default for Config {
             recipient: None,
             keyring: None,
             policies: Vec::new(),
+            shadow: None,
             threads: 0,
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
@@ -83,7 +97,15 @@ const ONLY: &str = "default";
 
 impl From<To> for Destination {
     fn from(to: To) -> Destination {
-        Destination { name: ONLY.into(), to, recipient: None, policies: Vec::new(), required: true, region: None }
+        Destination {
+            name: ONLY.into(),
+            to,
+            recipient: None,
+            policies: Vec::new(),
+            required: true,
+            region: None,
+            shadow: None,
+        }
     }
 }
 
@@ -124,6 +146,11 @@ impl Config {
     /// The files of a destination's policy.
     pub fn policies<'a>(&'a self, destination: &'a Destination) -> &'a [PathBuf] {
         if destination.policies.is_empty() { &self.policies } else { &destination.policies }
+    }
+
+    /// The candidate beside a destination's policy.
+    pub fn shadow<'a>(&'a self, destination: &'a Destination) -> Option<&'a Shadow> {
+        destination.shadow.as_ref().or(self.shadow.as_ref())
     }
 
     /// How many worker threads there are to be.

@@ -21,6 +21,7 @@ pub mod reload;
 pub mod run;
 pub mod scan;
 pub mod schema;
+pub mod shadow;
 pub mod subject;
 mod systemd;
 pub mod test;
@@ -63,6 +64,7 @@ enum Command {
     Audit(audit::Args),
     Canary(canary::Args),
     Reload(reload::Args),
+    Shadow(shadow::Args),
     Explain(explain::Args),
     Diff(diff::Args),
     Scan(scan::Args),
@@ -117,6 +119,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Audit(args) => audit::run(args),
         Command::Canary(args) => canary::run(args),
         Command::Reload(args) => reload::run(args),
+        Command::Shadow(args) => shadow::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Scan(args) => scan::run(args),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tonic::Code;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
 use super::{Exit, Failure};
 use crate::control::v1::ReloadRequest;
@@ -26,19 +26,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(reload(args.admin)).map_err(|(exit, message)| Failure::new(exit, message))?;
+    let wrong_candidates = runtime.block_on(reload(args.admin))?;
     println!("reloaded");
+    for wrong in wrong_candidates {
+        eprintln!("warning: a candidate policy is wrong, so that nothing is compared with it, for {wrong}");
+    }
     Ok(())
 }
 
-async fn reload(admin: SocketAddr) -> Result<(), (Exit, String)> {
-    let endpoint = Endpoint::from_shared(format!("http://{admin}")).expect("an address makes a URL").timeout(PATIENCE);
-    let channel = endpoint.connect().await.map_err(|_| (Exit::Unavailable, format!("{admin}: nobody listens")))?;
-    match ControlClient::new(channel).reload(ReloadRequest {}).await {
-        Ok(_) => Ok(()),
+async fn reload(admin: SocketAddr) -> Result<Vec<String>, Failure> {
+    match ControlClient::new(connect(admin).await?).reload(ReloadRequest {}).await {
+        Ok(answer) => Ok(answer.into_inner().shadow_errors),
         Err(status) if status.code() == Code::FailedPrecondition => {
-            Err((Exit::No, format!("refused, the last good state stays: {}", status.message())))
+            Err(Failure::new(Exit::No, format!("refused, the last good state stays: {}", status.message())))
         }
-        Err(status) => Err((Exit::Unavailable, format!("{admin}: {}", status.message()))),
+        Err(status) => Err(Failure::new(Exit::Unavailable, format!("{admin}: {}", status.message()))),
     }
+}
+
+/// A connection to a sidecar's control API.
+pub(super) async fn connect(admin: SocketAddr) -> Result<Channel, Failure> {
+    let endpoint = Endpoint::from_shared(format!("http://{admin}")).expect("an address makes a URL").timeout(PATIENCE);
+    endpoint.connect().await.map_err(|_| Failure::new(Exit::Unavailable, format!("{admin}: nobody listens")))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Config, Destination, To};
+use super::{Config, Destination, Shadow, To};
 use crate::observe::audit;
 use crate::policy::reader::Reader;
 use crate::policy::yaml::{self, Node, Yaml};
@@ -21,6 +21,7 @@ const ROOT: &[&str] = &[
     "recipient",
     "keyring",
     "policy",
+    "shadow",
     "threads",
     "timeout",
     "drain",
@@ -28,9 +29,10 @@ const ROOT: &[&str] = &[
     "audit",
 ];
 const DESTINATION: &[&str] =
-    &["name", "endpoint", "recipient", "policy", "required", "region", "gzip", "keepalive", "headers", "tls"];
+    &["name", "endpoint", "recipient", "policy", "required", "region", "shadow", "gzip", "keepalive", "headers", "tls"];
 /// Those of them that say how gRPC is spoken.
 const GRPC: [&str; 4] = ["gzip", "keepalive", "headers", "tls"];
+const SHADOW: &[&str] = &["policy", "sample"];
 const HEADER: &[&str] = &["name", "value", "file", "prefix"];
 const TLS: &[&str] = &["ca", "certificate", "key", "server_name", "min_version"];
 const LIMITS: &[&str] = &[
@@ -114,6 +116,7 @@ impl File<'_> {
         config.recipient = each("recipient").and_then(|node| self.reader.text(node)).map(|text| text.value);
         config.keyring = each("keyring").and_then(|node| self.path(node));
         config.policies = self.paths(each("policy"));
+        config.shadow = each("shadow").and_then(|node| self.shadow(node));
         self.number(each("threads"), 1..=1024, &mut config.threads);
         self.duration(each("timeout"), &mut config.timeout);
         self.duration(each("drain"), &mut config.drain);
@@ -182,10 +185,30 @@ impl File<'_> {
         destination.region = fields.get("region").and_then(|node| self.name(node));
         destination.recipient = fields.get("recipient").and_then(|node| self.reader.text(node)).map(|text| text.value);
         destination.policies = self.paths(fields.get("policy"));
+        destination.shadow = fields.get("shadow").and_then(|node| self.shadow(node));
         if let Some(required) = fields.get("required").and_then(|node| self.reader.boolean(node)) {
             destination.required = required;
         }
         Some(destination)
+    }
+
+    fn shadow(&mut self, node: &Node) -> Option<Shadow> {
+        let fields = self.reader.fields(node, "shadow", SHADOW)?;
+        let policies = self.paths(fields.get("policy"));
+        if policies.is_empty() {
+            self.reader.error(Code::MissingField, &node.at, "a shadow needs a `policy`: the candidate");
+            return None;
+        }
+        let sample = match fields.get("sample") {
+            Some(sample) => self.reader.float(sample).map(|share| (sample, share)),
+            None => return Some(Shadow { policies, sample: 1.0 }),
+        };
+        let (node, sample) = sample?;
+        if sample > 0.0 && sample <= 1.0 {
+            return Some(Shadow { policies, sample });
+        }
+        self.reader.error(Code::OutOfRange, &node.at, "this must be above 0, and at most 1");
+        None
     }
 
     /// What may be a label of a metric and a word of a policy.
@@ -347,6 +370,7 @@ admin: off
 recipient: vendor
 keyring: keyring
 policy: [a.yaml, /b.yaml]
+shadow: {policy: next.yaml, sample: 0.1}
 threads: 4
 timeout: 15s
 drain: 1m 30s
@@ -374,6 +398,8 @@ audit: {directory: trail, interval: 15m, file_bytes: 1048576, keep_days: 400, re
         assert_eq!((config.admin, config.threads, config.recipient(destination)), (None, 4, "vendor"));
         assert!(destination.required && destination.region.is_none());
         assert_eq!(config.policies, [Path::new("/etc/privet/a.yaml"), Path::new("/b.yaml")]);
+        let shadow = config.shadow(destination).unwrap();
+        assert_eq!((&*shadow.policies, shadow.sample), (&[PathBuf::from("/etc/privet/next.yaml")][..], 0.1));
         assert_eq!((config.timeout, config.drain), (Duration::from_secs(15), Duration::from_secs(90)));
         assert_eq!((config.limits.message, config.limits.streams), (1 << 20, 7));
         let expected = audit::Settings {
@@ -430,6 +456,31 @@ destinations:
             (format!("[{one}]\ndestination: stdout"), "there is a `destination` already"),
         ] {
             let wrong = parse(&format!("destinations: {destinations}\n")).expect_err(&destinations);
+            assert!(wrong.contains(said), "{said} is not in:\n{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_destination_has_its_own_shadow_or_the_configurations() {
+        let config = parse(
+            "shadow: {policy: [a.yaml]}
+destinations:
+  - {name: vendor, endpoint: 'http://a.example', shadow: {policy: [b.yaml, c.yaml], sample: 1}}
+  - {name: screen, endpoint: stdout}
+",
+        )
+        .unwrap();
+        let candidates = config.destinations.iter().map(|to| config.shadow(to).unwrap().policies.len());
+        assert_eq!(candidates.collect::<Vec<_>>(), [2, 1]);
+        for (shadow, said) in [
+            ("{sample: 1}", "needs a `policy`"),
+            ("{policy: []}", "needs a `policy`"),
+            ("{policy: a.yaml, sample: 0}", "above 0"),
+            ("{policy: a.yaml, sample: 1.1}", "at most 1"),
+            ("{policy: a.yaml, sampel: 1}", "did you mean `sample`"),
+            ("a.yaml", "mapping"),
+        ] {
+            let wrong = parse(&format!("shadow: {shadow}\n")).expect_err(shadow);
             assert!(wrong.contains(said), "{said} is not in:\n{wrong}");
         }
     }

@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::observe::audit::Head;
 use crate::observe::{Family, Kind, Value};
+use crate::otlp::Signal;
 use crate::policy::Policy;
-use crate::run::State;
+use crate::run::{Shadow, State};
 
 pub mod v1 {
     //! The generated messages, service and client.
@@ -64,6 +66,7 @@ impl v1::control_server::Control for Control {
                 let Head { seq, hash } = audit.head();
                 v1::Audit { sequence: seq, hash, failing: audit.is_failing() }
             }),
+            shadows: loaded.shadows.iter().map(|shadow| describe_shadow(shadow)).collect(),
         }))
     }
 
@@ -83,7 +86,14 @@ impl v1::control_server::Control for Control {
             Ok(Ok(())) => {
                 let loaded = self.state.loaded();
                 let digests = (0..loaded.pass_of.len()).map(|index| loaded.engine(index).policy().digest().to_owned());
-                Ok(Response::new(v1::ReloadResponse { policy_digests: digests.collect() }))
+                let wrong = loaded.shadows.iter().filter_map(|shadow| {
+                    let error = shadow.candidate.as_ref().err()?;
+                    Some(format!("{}: {error}", shadow.destinations))
+                });
+                Ok(Response::new(v1::ReloadResponse {
+                    policy_digests: digests.collect(),
+                    shadow_errors: wrong.collect(),
+                }))
             }
             Ok(Err(error)) => Err(Status::failed_precondition(error.to_string())),
             Err(_) => Err(Status::internal("reloading failed")),
@@ -103,6 +113,36 @@ fn describe(policy: &Policy) -> v1::Policy {
         digest: policy.digest().to_owned(),
         rules: rules.collect(),
         warnings: u32::try_from(policy.warnings().items.len()).unwrap_or(u32::MAX),
+    }
+}
+
+fn describe_shadow(shadow: &Shadow) -> v1::Shadow {
+    let destinations = shadow.destinations.split(',').map(str::to_owned).collect();
+    let described = v1::Shadow { destinations, sample: shadow.sample, ..v1::Shadow::default() };
+    let candidate = match &shadow.candidate {
+        Ok(candidate) => candidate,
+        Err(error) => return v1::Shadow { error: error.clone(), ..described },
+    };
+    let metrics = &candidate.metrics;
+    let since = metrics.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let disagreements = candidate.rows().into_iter().map(|row| v1::Disagreement {
+        signal: row.signal.to_owned(),
+        part: row.part.to_owned(),
+        key: row.key,
+        change: row.change.name().to_owned(),
+        rule: row.rule,
+        candidate_rule: row.candidate_rule,
+        values: row.values,
+    });
+    v1::Shadow {
+        name: candidate.policy().name().to_owned(),
+        digest: candidate.policy().digest().to_owned(),
+        live_digest: candidate.live().digest().to_owned(),
+        since: i64::try_from(since).unwrap_or(i64::MAX),
+        records: Signal::ALL.into_iter().map(|signal| metrics.records(signal)).sum(),
+        not_compared: metrics.not_compared().map(|(why, times)| (why.name().to_owned(), times)).collect(),
+        disagreements: disagreements.collect(),
+        ..described
     }
 }
 

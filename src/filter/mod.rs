@@ -48,7 +48,9 @@ use crate::wire::Edits;
 pub use counts::Counts;
 pub use identity::SERIES_KEY;
 
-/// A policy and the pseudonyms of one recipient, joined: immutable, shared by all workers, swapped whole on reload.
+/// A policy and the pseudonyms of one recipient, joined: immutable, shared by all workers, swapped whole on reload. A clone
+/// is the same engine.
+#[derive(Clone)]
 pub struct Engine {
     policy: Arc<Policy>,
     pseudonyms: Arc<Pseudonyms>,

@@ -487,11 +487,11 @@ fn per_destination(destinations: &[Arc<DestinationMetrics>]) -> [Family; 4] {
     ]
 }
 
-fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sample>) -> Family {
+pub(super) fn family(name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sample>) -> Family {
     Family { name, unit: None, help, kind, samples }
 }
 
-fn sample(labels: &[(&'static str, &str)], value: Value) -> Sample {
+pub(super) fn sample(labels: &[(&'static str, &str)], value: Value) -> Sample {
     Sample { labels: labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), value }
 }
 

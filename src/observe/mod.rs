@@ -11,8 +11,10 @@ mod log;
 mod metrics;
 mod otlp;
 mod prometheus;
+mod shadow;
 
 pub use destination::DestinationMetrics;
 pub use log::start_log;
 pub use metrics::{Family, InFlight, InForce, Kind, Metrics, RuleCounters, Sample, Value};
 pub use otlp::{TelemetryError, start_telemetry};
+pub use shadow::{Missed, ShadowMetrics, families as shadow_families};

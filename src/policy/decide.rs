@@ -162,6 +162,11 @@ impl Policy {
         self.treatments.get(id.0)
     }
 
+    /// What reports may call a key: see [`field`](super::field). `None` where neither the policy nor the catalogue knows it.
+    pub fn key_name(&self, key: &str) -> Option<String> {
+        self.fields.name(&fold(key))
+    }
+
     /// A field that a plan names.
     pub fn field(&self, id: FieldId) -> Field<'_> {
         self.fields.describe(id)

@@ -72,7 +72,7 @@ impl Fields {
     }
 
     /// What a key is called: itself if it is known, `*.` and its known tail, or the first pattern that it matches.
-    fn name(&self, folded: &str) -> Option<String> {
+    pub fn name(&self, folded: &str) -> Option<String> {
         let exact = tails(folded).enumerate().find_map(|(nth, tail)| {
             let name = catalogue::find(tail).map(|(name, _)| name).or(self.exact.get(tail).map(|name| &**name))?;
             Some(if nth == 0 { name.to_owned() } else { format!("*.{name}") })

@@ -1,11 +1,12 @@
 //! Two policies over the same telemetry: what the second lets out that the first did not.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
 use crate::otlp::Signal;
-use crate::policy::Action;
+use crate::policy::{Action, RuleId};
 
 use super::bench::{Bench, Outcome, Unfit};
 use super::change::{Change, changes};
@@ -128,14 +129,7 @@ impl Diff {
             let was_rules = rules_of(&mut self.old, signal, record, old_outcome, old_row);
             let is_rules = rules_of(&mut self.new, signal, record, new_outcome, new_row);
             if plain.is_none() {
-                let strictest = |bench: &Bench, rules: &[(crate::policy::RuleId, u64)]| {
-                    rules.iter().map(|(rule, _)| action(bench, *rule)).max().unwrap_or(Action::Keep)
-                };
-                how = match strictest(&self.new, &is_rules).cmp(&strictest(&self.old, &was_rules)) {
-                    std::cmp::Ordering::Less => How::Looser,
-                    std::cmp::Ordering::Equal => How::Otherwise,
-                    std::cmp::Ordering::Greater => How::Narrower,
-                };
+                how = by_action((&self.old, &was_rules), (&self.new, &is_rules));
             }
             note(&mut entry.before, &self.old, &was_rules);
             note(&mut entry.after, &self.new, &is_rules);
@@ -148,7 +142,21 @@ impl Diff {
     }
 }
 
-fn note(names: &mut Vec<String>, bench: &Bench, rules: &[(crate::policy::RuleId, u64)]) {
+/// The rules that acted on a value under one policy.
+type Acted<'a> = (&'a Bench, &'a [(RuleId, u64)]);
+
+/// How a replacement leaves in place of another, by the actions of the rules that made them.
+pub(super) fn by_action(was: Acted<'_>, is: Acted<'_>) -> How {
+    let strictest =
+        |(bench, rules): Acted<'_>| rules.iter().map(|(rule, _)| action(bench, *rule)).max().unwrap_or(Action::Keep);
+    match strictest(is).cmp(&strictest(was)) {
+        Ordering::Less => How::Looser,
+        Ordering::Equal => How::Otherwise,
+        Ordering::Greater => How::Narrower,
+    }
+}
+
+fn note(names: &mut Vec<String>, bench: &Bench, rules: &[(RuleId, u64)]) {
     for (rule, _) in rules {
         let name = &bench.policy().rules()[usize::from(rule.0)].name;
         if !names.contains(name) {
@@ -158,7 +166,7 @@ fn note(names: &mut Vec<String>, bench: &Bench, rules: &[(crate::policy::RuleId,
 }
 
 /// Key and value: an attribute's key is data too.
-fn said(leaf: Option<&Leaf>) -> Option<(&str, &str)> {
+pub(super) fn said(leaf: Option<&Leaf>) -> Option<(&str, &str)> {
     leaf.map(|leaf| (leaf.path.as_str(), leaf.value.as_str()))
 }
 

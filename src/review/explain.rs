@@ -62,14 +62,8 @@ impl Change {
 /// If the record cannot be read, or the filter refuses it.
 pub fn explain(bench: &mut Bench, signal: Signal, record: &Value) -> Result<Explained, Unfit> {
     let outcome = bench.filter(signal, record)?;
-    if outcome.records > 0 && outcome.dropped == outcome.records {
-        let dropped =
-            outcome.acted.iter().map(|(rule, _)| *rule).find(|rule| action(bench, *rule) == Action::DropRecord);
-        return Ok(Explained {
-            signal,
-            dropped: dropped.or(outcome.acted.first().map(|(rule, _)| *rule)),
-            fields: Vec::new(),
-        });
+    if outcome.is_dropped() {
+        return Ok(Explained { signal, dropped: dropped_by(bench, &outcome), fields: Vec::new() });
     }
     let rows = changes(&leaves(signal, record), &leaves(signal, &outcome.json));
     let fields = rows.into_iter().map(|change| {
@@ -80,6 +74,13 @@ pub fn explain(bench: &mut Bench, signal: Signal, record: &Value) -> Result<Expl
         Field { change, rules }
     });
     Ok(Explained { signal, dropped: None, fields: fields.collect() })
+}
+
+/// The rule that dropped a record, if one did.
+pub fn dropped_by(bench: &Bench, outcome: &Outcome) -> Option<RuleId> {
+    let mut acted = outcome.acted.iter().map(|(rule, _)| *rule).filter(|_| outcome.is_dropped());
+    let drops = acted.clone().find(|rule| action(bench, *rule) == Action::DropRecord);
+    drops.or_else(|| acted.next())
 }
 
 /// The rules that acted on one value: those that act less without it.

@@ -3,7 +3,7 @@
 //! ```text
 //! request in OTLP/JSON ─▶ single: one record each ─▶ bench: filter ─▶ leaf: every text and number by its path
 //!                                                                     │
-//!                                            testing: a policy's own tests      explain, diff, inventory
+//!                                            testing: a policy's own tests      explain, diff, inventory, shadow
 //! ```
 
 pub mod bench;
@@ -14,5 +14,6 @@ pub mod inventory;
 pub mod leaf;
 #[cfg(test)]
 mod narrowing;
+pub mod shadow;
 pub mod single;
 pub mod testing;

@@ -1,9 +1,13 @@
 //! A request cut into requests of one record each: a log record, a span, a data point, or all of a profiles request, whose
 //! records share a dictionary.
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::otlp::Signal;
+use crate::wire::Malformed;
+use crate::wire::edit::put_field;
+use crate::wire::read::fields;
 
 /// Cuts a request in OTLP/JSON.
 pub fn singles(signal: Signal, request: &Value) -> Vec<Value> {
@@ -50,6 +54,54 @@ fn points(metric: &Value) -> Vec<Value> {
         .collect()
 }
 
+/// Cuts a request in protobuf, of metrics into single metrics, and hands over each: one record at a time is in memory.
+///
+/// # Errors
+/// The callback's, and where the bytes are no message.
+pub fn cut<E: From<Malformed>>(
+    signal: Signal,
+    request: &[u8],
+    mut each: impl FnMut(Bytes) -> Result<(), E>,
+) -> Result<(), E> {
+    if signal == Signal::Profiles {
+        return each(Bytes::copy_from_slice(request));
+    }
+    let (_, resources) = apart(request, 1)?;
+    for resource in resources {
+        let (resource, scopes) = apart(resource, HELD)?;
+        for scope in scopes {
+            let (scope, records) = apart(scope, HELD)?;
+            for record in records {
+                each(around(&[], 1, &around(&resource, HELD, &around(&scope, HELD, record))).into())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The number of the scopes in a resource's message and of the records in a scope's, in all signals that are cut.
+const HELD: u32 = 2;
+
+/// What a message says itself, and the messages that it holds under a number.
+fn apart(message: &[u8], held: u32) -> Result<(Vec<u8>, Vec<&[u8]>), Malformed> {
+    let (mut own, mut inside) = (Vec::new(), Vec::new());
+    for field in fields(message, 0, message.len()) {
+        let field = field?;
+        if (field.tag.number, field.tag.wire_type) == (held, 2) {
+            inside.push(&message[field.value..field.end]);
+        } else {
+            own.extend_from_slice(&message[field.start..field.end]);
+        }
+    }
+    Ok((own, inside))
+}
+
+fn around(own: &[u8], held: u32, inside: &[u8]) -> Vec<u8> {
+    let mut message = own.to_vec();
+    put_field(&mut message, held, inside);
+    message
+}
+
 fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
     value.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
@@ -66,7 +118,9 @@ fn with(object: &Value, member: &str, item: Value) -> Value {
 mod tests {
     use serde_json::json;
 
+    use super::super::bench::{normal, to_json};
     use super::*;
+    use crate::otlp::json as otlp;
 
     #[test]
     fn every_data_point_has_a_request_with_its_metric_and_resource() {
@@ -79,5 +133,28 @@ mod tests {
         let metric = &cut[2]["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0];
         assert_eq!(*metric, json!({"name": "b", "sum": {"isMonotonic": true, "dataPoints": [{"asInt": "3"}]}}));
         assert!(cut[0]["resourceMetrics"][0]["resource"].is_object());
+    }
+
+    #[test]
+    fn what_is_cut_in_protobuf_says_what_is_cut_in_json() {
+        let spans = |names: [&str; 2]| names.map(|name| json!({"name": name}));
+        let request = json!({"resourceSpans": [
+            {"resource": {"droppedAttributesCount": 1}, "schemaUrl": "r", "scopeSpans": [
+                {"scope": {"name": "first"}, "spans": spans(["a", "b"])},
+                {"scope": {"name": "second"}, "schemaUrl": "s", "spans": spans(["c", "d"])},
+            ]},
+            {"scopeSpans": [{"spans": spans(["e", "f"])}]},
+        ]});
+        let mut bytes = Vec::new();
+        otlp::decode(Signal::Traces, request.to_string().as_bytes(), &mut bytes).unwrap();
+        let mut found = Vec::new();
+        cut(Signal::Traces, &bytes, |record| {
+            found.push(to_json(Signal::Traces, &record).unwrap());
+            Ok::<_, Malformed>(())
+        })
+        .unwrap();
+        assert_eq!(found, singles(Signal::Traces, &normal(Signal::Traces, &request).unwrap()));
+        assert_eq!(found.len(), 6);
+        assert_eq!(cut(Signal::Logs, &[0x0a, 9], |_| Ok(())), Err(Malformed::Length));
     }
 }

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 
 use super::destination::Destination;
 use super::outcome;
+use super::shadow::Shadow;
 use super::sources::Sources;
 use super::start::StartError;
 use super::watch::Watch;
 use crate::config::Config;
 use crate::filter::Engine;
 use crate::observe::audit::{Audit, Ledger, Left, Sending};
-use crate::observe::{Family, InForce, Metrics, RuleCounters};
+use crate::observe::{Family, InForce, Metrics, RuleCounters, shadow_families};
 use crate::otlp::Signal;
 use crate::receive::Budget;
 
@@ -25,6 +26,7 @@ const GRACE: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(20);
 
 /// Policies and keys that are in force.
+#[derive(Default)]
 pub struct Loaded {
     /// One for each policy and recipient that differ; never empty.
     pub passes: Vec<Pass>,
@@ -32,6 +34,8 @@ pub struct Loaded {
     pub pass_of: Vec<usize>,
     /// By destination: what goes there; empty where no trail is kept.
     pub ledgers: Vec<Arc<Ledger>>,
+    /// Candidate policies that are compared with those in force, and change nothing.
+    pub shadows: Vec<Arc<Shadow>>,
     /// When a key's or an exception's time is over and all is to be loaded again.
     pub until: Option<SystemTime>,
     /// When the first exception's time is over.
@@ -132,7 +136,9 @@ impl State {
 
     /// All metrics as they stand now.
     pub fn families(&self) -> Vec<Family> {
-        self.metrics.families(self.budget.used())
+        let mut families = self.metrics.families(self.budget.used());
+        families.extend(shadow_families(self.loaded().shadows.iter().map(|shadow| &**shadow)));
+        families
     }
 
     /// Whether tokens are made with a throw-away key.
@@ -160,6 +166,7 @@ impl State {
             audit.look_after(Timestamp::now());
         }
         self.destinations.iter().for_each(Destination::look_after);
+        self.loaded().shadows.iter().for_each(|shadow| shadow.tell(false));
     }
 
     fn reload_alone(&self, upkeep: &mut Upkeep) -> Result<(), StartError> {
@@ -172,11 +179,15 @@ impl State {
             Ok((loaded, renewed))
         });
         self.metrics.reloaded(outcome.is_ok());
-        let (loaded, renewed) = outcome.inspect_err(|error| {
+        let (mut loaded, renewed) = outcome.inspect_err(|error| {
             tracing::error!(%error, "reload refused; the last good policy, keys and credentials stay in force");
             self.reload_error.store(Arc::new(Some(error.to_string())));
         })?;
         renewed.into_iter().for_each(crate::send::Renewed::apply);
+        let before = self.loaded();
+        for shadow in loaded.shadows.iter_mut().filter_map(Arc::get_mut) {
+            shadow.follow(&before.shadows);
+        }
         self.tell(&loaded);
         let ledgers = loaded.ledgers.clone();
         self.loaded.store(Arc::new(loaded));
@@ -196,6 +207,21 @@ impl State {
         });
         let pseudonyms = loaded.engine(0).pseudonyms();
         self.metrics.in_force(policies.collect(), pseudonyms.epoch(), pseudonyms.check_value());
+        for shadow in &loaded.shadows {
+            let destination = shadow.destinations.as_str();
+            match &shadow.candidate {
+                Ok(candidate) => {
+                    tracing::info!(
+                        destination,
+                        policy = candidate.policy().digest(),
+                        "shadow: a candidate policy is compared"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(destination, %error, "shadow: nothing is compared; what is in force is as it was");
+                }
+            }
+        }
     }
 
     /// Why the last reload was refused, while it is.
@@ -211,13 +237,7 @@ mod tests {
     #[test]
     fn a_policy_whose_exception_has_ended_is_good_for_a_minute_and_no_longer() {
         let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let loaded = |excepted_until| Loaded {
-            passes: Vec::new(),
-            pass_of: Vec::new(),
-            ledgers: Vec::new(),
-            until: Some(end),
-            excepted_until,
-        };
+        let loaded = |excepted_until| Loaded { until: Some(end), excepted_until, ..Loaded::default() };
         assert!(!loaded(Some(end)).is_stale(end + Duration::from_secs(59)));
         assert!(loaded(Some(end)).is_stale(end + Duration::from_secs(60)));
         assert!(

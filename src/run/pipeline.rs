@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::loaded::{Loaded, Pass, State};
 use super::outcome::{self, Outcome};
+use super::shadow::Queue;
 use crate::filter::{Refusal, Worker};
 use crate::grpc::{Code, Status};
 use crate::observe::audit::{Audit, Left};
@@ -41,12 +42,14 @@ struct Inner {
     memories: Mutex<Vec<Worker>>,
     /// By destination.
     senders: Vec<Sender>,
+    /// Where candidate policies are given what was delivered.
+    shadow: Option<Arc<Queue>>,
 }
 
 impl Pipeline {
     /// `senders` are the destinations', in their order.
-    pub fn new(state: Arc<State>, senders: Vec<Sender>) -> Pipeline {
-        let inner = Inner { state, memories: Mutex::default(), senders };
+    pub fn new(state: Arc<State>, senders: Vec<Sender>, shadow: Option<Arc<Queue>>) -> Pipeline {
+        let inner = Inner { state, memories: Mutex::default(), senders, shadow };
         Pipeline { inner: Arc::new(inner), late: Mutex::default() }
     }
 
@@ -83,22 +86,41 @@ impl Export for Pipeline {
     async fn export(&self, signal: Signal, request: Bytes, deadline: Instant) -> Result<Bytes, Status> {
         // One state from here to the answer, whatever is loaded meanwhile.
         let loaded = self.inner.state.loaded();
+        let shadowed = self.inner.shadow.as_ref().map(|shadow| (shadow, request.clone()));
         let filtered = self.inner.filter(&loaded, signal, request).inspect_err(|status| {
             let destinations = 0..self.inner.state.destinations.len();
             destinations.for_each(|destination| loaded.refused(destination, signal, status.reason));
         })?;
+        let answer = self.send(&loaded, signal, &filtered, deadline).await?;
+        // Only what was delivered: what the agent sends again would be counted again.
+        if let Some((shadow, request)) = shadowed {
+            shadow.offer(&loaded, signal, &request, |pass| Some(&filtered.get(pass)?.as_ref().ok()?.bytes));
+        }
+        Ok(answer)
+    }
+}
+
+impl Pipeline {
+    /// Sends a request to all destinations, by pass; what the agent is told.
+    async fn send(
+        &self,
+        loaded: &Arc<Loaded>,
+        signal: Signal,
+        filtered: &[Result<Passed, &'static str>],
+        deadline: Instant,
+    ) -> Result<Bytes, Status> {
         let mut required = Vec::new();
         for (index, destination) in self.inner.state.destinations.iter().enumerate() {
             match filtered[loaded.pass_of[index]].clone() {
                 Ok(request) if destination.required => required.push((index, request)),
-                Ok(request) => self.send_along(index, &loaded, signal, request, deadline),
+                Ok(request) => self.send_along(index, loaded, signal, request, deadline),
                 Err(reason) => {
                     loaded.refused(index, signal, reason);
                     destination.metrics.gave_up();
                 }
             }
         }
-        let deliver = |(index, request)| self.inner.deliver(index, &loaded, signal, request, deadline);
+        let deliver = |(index, request)| self.inner.deliver(index, loaded, signal, request, deadline);
         match <[_; 1]>::try_from(required) {
             Ok([only]) => Ok(deliver(only).await?.into_bytes()),
             Err(several) => {

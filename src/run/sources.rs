@@ -1,13 +1,15 @@
 //! Where policies and keys come from, and how they become passes of the filter.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::loaded::{Loaded, Pass};
+use super::shadow::{Candidate, Shadow};
 use super::start::StartError;
 use super::watch::Stamps;
-use crate::config::{Config, To};
+use crate::config::{self, Config, To};
 use crate::filter::Engine;
 use crate::observe::Metrics;
 use crate::observe::audit::{Ledger, Of};
@@ -38,6 +40,7 @@ struct Wanted {
     region: Option<String>,
     /// The oldest TLS that is spoken with it.
     tls: Option<Tls>,
+    shadow: Option<config::Shadow>,
 }
 
 pub enum Keys {
@@ -67,6 +70,7 @@ impl Sources {
             is_local: destination.to.is_local(),
             region: destination.region.clone(),
             tls: tls(&destination.to),
+            shadow: config.shadow(destination).cloned(),
         });
         Ok(Sources { wanted: wanted.collect(), keys, is_audited: config.audit.is_some() })
     }
@@ -79,11 +83,14 @@ impl Sources {
     pub fn load(&self, metrics: &Metrics) -> (Result<Loaded, StartError>, Stamps) {
         let mut before = Stamps::of(self.files(None));
         for _ in 0..TRIES {
+            // Whatever becomes of candidates, what is in force does not wait for them to come to rest.
+            let candidates = Stamps::of(self.candidates(None));
             let outcome = self.load_once(metrics);
             let after = Stamps::of(self.files(outcome.as_ref().ok()));
             // Also where a policy named files that have not been looked at before.
             if after == before {
-                return (outcome, after);
+                let extended = Stamps::of(self.candidates(outcome.as_ref().ok()));
+                return (outcome, after.and(candidates).and(extended));
             }
             before = after;
         }
@@ -102,6 +109,20 @@ impl Sources {
         files.sort();
         files.dedup();
         files
+    }
+
+    /// The files of candidate policies: those that are named, or those that were read besides.
+    fn candidates(&self, loaded: Option<&Loaded>) -> Vec<PathBuf> {
+        let named =
+            || self.wanted.iter().filter_map(|wanted| wanted.shadow.as_ref()).flat_map(|shadow| &shadow.policies);
+        match loaded {
+            None => named().cloned().collect(),
+            Some(loaded) => {
+                let read = loaded.shadows.iter().filter_map(|shadow| shadow.candidate.as_ref().ok());
+                let read = read.flat_map(|candidate| candidate.policy().files());
+                read.filter(|path| named().all(|known| known != *path)).cloned().collect()
+            }
+        }
     }
 
     fn load_once(&self, metrics: &Metrics) -> Result<Loaded, StartError> {
@@ -149,6 +170,7 @@ impl Sources {
             engines[pass].1.push(wanted);
             pass_of.push(pass);
         }
+        let shadows = shadows(&engines, keyring, now);
         let excepted_until = policies.iter().filter_map(|(_, policy)| policy.next_expiry().and_then(end_of)).min();
         let until = [excepted_until, next_change].into_iter().flatten().min();
         let passes = engines.into_iter().map(|(engine, wanted)| {
@@ -157,7 +179,7 @@ impl Sources {
             let rules = metrics.rule_counters(&names.join(","), rules);
             Pass { engine, rules, required: wanted.iter().any(|wanted| wanted.required) }
         });
-        Ok(Loaded { passes: passes.collect(), pass_of, ledgers, until, excepted_until })
+        Ok(Loaded { passes: passes.collect(), pass_of, ledgers, shadows, until, excepted_until })
     }
 }
 
@@ -193,6 +215,47 @@ impl Wanted {
     }
 }
 
+/// The candidates beside the engines, one for all destinations of an engine that have the same.
+fn shadows(engines: &[(Engine, Vec<&Wanted>)], keyring: &Keyring, now: SystemTime) -> Vec<Arc<Shadow>> {
+    let mut shadows = Vec::new();
+    for (pass, (live, wanted)) in engines.iter().enumerate() {
+        let mut configured: Vec<(&config::Shadow, Vec<&Wanted>)> = Vec::new();
+        for wanted in wanted {
+            let Some(shadow) = &wanted.shadow else { continue };
+            match configured.iter_mut().find(|(known, _)| *known == shadow) {
+                Some((_, sharing)) => sharing.push(wanted),
+                None => configured.push((shadow, vec![wanted])),
+            }
+        }
+        for (shadow, wanted) in configured {
+            let names: Vec<&str> = wanted.iter().map(|wanted| wanted.destination.as_str()).collect();
+            // A candidate is no reason for what is in force to fail, not even by a defect.
+            let candidate = catch_unwind(AssertUnwindSafe(|| candidate(shadow, live, &wanted, keyring, now)));
+            let candidate = candidate.unwrap_or_else(|_| Err("it cannot be loaded, by a defect of Privet".to_owned()));
+            let sample = shadow.sample;
+            shadows.push(Arc::new(Shadow { destinations: names.join(","), pass, sample, candidate }));
+        }
+    }
+    shadows
+}
+
+fn candidate(
+    shadow: &config::Shadow,
+    live: &Engine,
+    wanted: &[&Wanted],
+    keyring: &Keyring,
+    now: SystemTime,
+) -> Result<Candidate, String> {
+    let policy = Policy::load(&shadow.policies).map_err(|wrong| wrong.to_string())?;
+    for wanted in wanted {
+        wanted.must_be_permitted_by(&policy).map_err(|wrong| wrong.to_string())?;
+    }
+    // With the same keys, so that a token that stays the same is the same.
+    let pseudonyms = Pseudonyms::new(keyring, live.pseudonyms().recipient(), policy.kinds(), now);
+    let pseudonyms = pseudonyms.map_err(|wrong| wrong.to_string())?;
+    Ok(Candidate::new(live.clone(), Engine::new(Arc::new(policy), Arc::new(pseudonyms))))
+}
+
 fn tls(to: &To) -> Option<Tls> {
     match to {
         To::Grpc(grpc) if grpc.endpoint.secure => Some(if grpc.tls.allow_tls12 { Tls::V12 } else { Tls::V13 }),
@@ -225,6 +288,7 @@ mod tests {
             is_local: destination.to.is_local(),
             region: region.map(str::to_owned),
             tls: tls(&destination.to),
+            shadow: None,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::loaded::State;
 use super::pipeline::Pipeline;
+use super::shadow::Queue;
 use super::worker::{self, Beats, Worker};
 use crate::config::{Config, To};
 use crate::observe;
@@ -25,6 +26,9 @@ use crate::send::{Lines, Link, Sender, TargetError};
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// What waits to be compared with candidate policies may keep that part of the bytes in flight.
+const SHADOW_SHARE: usize = 8;
 
 /// A running sidecar. Dropping it stops it without waiting.
 pub struct Running {
@@ -92,6 +96,9 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
     let lines = has_lines.then(|| Lines::new(io::stdout()).map_err(StartError::Thread)).transpose()?;
     // One for each worker, and the last for the thread that accepts connections.
     let beats: Beats = (0..=config.workers()).map(|_| AtomicBool::new(true)).collect();
+    let is_shadowed = config.destinations.iter().any(|destination| config.shadow(destination).is_some());
+    let waiting = config.limits.in_flight / SHADOW_SHARE;
+    let shadow = is_shadowed.then(|| Queue::start(waiting).map_err(StartError::Thread)).transpose()?;
     let mut workers = Vec::new();
     for index in 0..config.workers() {
         let senders = state.destinations.iter().map(|destination| match (&destination.target, &lines) {
@@ -104,7 +111,7 @@ pub fn start(config: &Config) -> Result<Running, StartError> {
             timeout: config.timeout,
             budget: Arc::clone(&state.budget),
             metrics: Arc::clone(&state.metrics),
-            export: Pipeline::new(Arc::clone(&state), senders.collect()),
+            export: Pipeline::new(Arc::clone(&state), senders.collect(), shadow.clone()),
         };
         let worker =
             worker::spawn(index, context, Arc::clone(&beats), draining.clone(), stopping.clone(), working.clone());
@@ -202,6 +209,7 @@ impl Main {
             // A worker's panic has been told by the panic hook.
             let _ = worker.thread.join();
         }
+        self.state.loaded().shadows.iter().for_each(|shadow| shadow.tell(true));
         if let Some(audit) = &self.state.audit {
             audit.stop(Timestamp::now());
         }

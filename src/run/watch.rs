@@ -27,6 +27,13 @@ impl Stamps {
         Stamps { files, stamps }
     }
 
+    /// These files and those.
+    pub fn and(mut self, other: Stamps) -> Stamps {
+        self.files.extend(other.files);
+        self.stamps.extend(other.stamps);
+        self
+    }
+
     fn now(&self) -> Stamps {
         Stamps::of(self.files.clone())
     }

@@ -12,4 +12,5 @@ mod observe;
 mod process;
 mod reload;
 mod several;
+mod shadow;
 mod tls;

@@ -79,6 +79,12 @@ impl Process {
     }
 }
 
+/// Runs to its end; exit code and what it answered.
+pub fn ask(arguments: &[&str]) -> (i32, String) {
+    let output = privet(arguments).stderr(Stdio::null()).output().unwrap();
+    (output.status.code().unwrap_or(-1), String::from_utf8(output.stdout).unwrap())
+}
+
 /// Runs to its end; exit code and what it said.
 pub fn run(arguments: &[&str]) -> (i32, String) {
     let mut child = privet(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

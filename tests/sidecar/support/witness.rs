@@ -1,4 +1,5 @@
-//! A destination that keeps the bytes it gets, whatever the signal, and whose answers quote what they should not.
+//! A destination that keeps the bytes it gets, whatever the signal, and whose answers quote what they should not, if they are
+//! to quote anything.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -56,6 +57,10 @@ impl Witness {
             message.put_slice(&chunk);
         }
         let message = message.freeze().slice(5..);
+        if self.quotes.is_empty() {
+            self.delivered.lock().unwrap().push(message);
+            return accept(&mut respond, &ExportLogsServiceResponse::default());
+        }
         let call = self.calls.fetch_add(1, SeqCst);
         let canary = &self.quotes[call % self.quotes.len()];
         let quote = format!("{canary} in {}", String::from_utf8_lossy(&message));
