@@ -11,6 +11,7 @@ mod limits;
 mod observe;
 mod process;
 mod reload;
+mod scan;
 mod several;
 mod shadow;
 mod tls;

@@ -1,38 +1,62 @@
 //! `privet scan`: what identifiers live where.
 
 mod html;
+mod listen;
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use console::Style;
 use serde_json::{Value, json};
 
+use self::listen::{Until, listen};
 use super::Failure;
 use super::corpus::Corpus;
 use super::explain::load;
+use crate::otlp::Signal;
 use crate::policy::{PACKS, Policy};
 use crate::review::bench::Bench;
 use crate::review::inventory::{Finding, Inventory};
 
 /// Take an inventory of the identifiers in telemetry: which fields hold what, and how much of it
 ///
-/// Nothing is changed and nothing leaves; values are not shown unless --show-values asks for them.
+/// Of files, or with --listen of what agents send, who are answered with success. Nothing is changed, nothing is sent on or
+/// kept; values are not shown unless --show-values asks for them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Ends with 0, whatever was found; 65 if a record or policy is wrong, 66 if a file is not there.
+Ends with 0, whatever was found; 65 if a record or policy is wrong, 66 if a file is not there, 69 if the address is taken.
 
 Examples:
   privet scan telemetry/
   privet scan --format html telemetry/ > inventory.html
-  privet scan --format rules telemetry/ >> policy.yaml")]
+  privet scan --format rules telemetry/ >> policy.yaml
+  privet scan --listen 127.0.0.1:4317 --for 5m")]
 pub struct Args {
-    #[command(flatten)]
-    pub corpus: Corpus,
+    /// Files and folders of OTLP/JSON (`.json`, `.jsonl`), of OTLP in protobuf (`.pb`, `.bin`; needs --signal) and of text
+    /// lines (`.log`, `.txt`: each is a log record's body); `-` is OTLP/JSON on standard input
+    #[arg(required_unless_present = "listen", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// What protobuf files carry
+    #[arg(long, value_parser = super::filter::signals())]
+    signal: Option<Signal>,
+    /// Look at no more than so many records
+    #[arg(long, value_name = "N")]
+    records: Option<u64>,
+    /// Take OTLP/gRPC from agents in place of files, until Ctrl-C [without ADDR: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["paths", "signal"], num_args = 0..=1, default_missing_value = "127.0.0.1:4317")]
+    listen: Option<SocketAddr>,
+    /// Listen for so long, such as `5m`
+    #[arg(long = "for", value_name = "DURATION", requires = "listen", conflicts_with = "paths", value_parser = duration)]
+    time: Option<Duration>,
+    /// Listen until so many requests have come
+    #[arg(long, value_name = "N", requires = "listen", conflicts_with = "paths")]
+    requests: Option<u64>,
     /// Policy files that say what to look for; all packs for identifiers and secrets if none
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
-    pub policy: Vec<PathBuf>,
+    policy: Vec<PathBuf>,
     /// Show a value of each kind and field
     #[arg(long)]
     show_values: bool,
@@ -54,7 +78,18 @@ enum Format {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let inventory = inventory(&args.policy, &args.corpus)?;
+    let inventory = match args.listen {
+        Some(address) => {
+            let mut inventory = empty(&args.policy)?;
+            let until = Until { time: args.time, requests: args.requests, records: args.records };
+            listen(address, until, &mut inventory)?;
+            inventory
+        }
+        None => {
+            let corpus = Corpus { paths: args.paths, signal: args.signal, records: args.records };
+            inventory(&args.policy, &corpus)?
+        }
+    };
     let shown = match args.format {
         Format::Text => text(&inventory, args.show_values),
         Format::Json => format!("{:#}\n", to_json(&inventory, args.show_values)),
@@ -66,10 +101,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 /// Goes over a corpus.
 pub(super) fn inventory(policy: &[PathBuf], corpus: &Corpus) -> Result<Inventory, Failure> {
-    let policy = if policy.is_empty() { everything() } else { load(policy)? };
-    let mut inventory = Inventory::new(Bench::new(policy));
+    let mut inventory = empty(policy)?;
     corpus.each(&mut |signal, record, place| inventory.add(signal, record).map_err(|unfit| place.failure(&unfit)))?;
     Ok(inventory)
+}
+
+fn empty(policy: &[PathBuf]) -> Result<Inventory, Failure> {
+    let policy = if policy.is_empty() { everything() } else { load(policy)? };
+    Ok(Inventory::new(Bench::new(policy)))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.filter(|duration| !duration.is_zero()).ok_or_else(|| "not a duration such as `30s` or `5m`".to_owned())
 }
 
 /// All packs that say what identifiers look like, and none that says what may leave.
