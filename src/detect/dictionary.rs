@@ -115,6 +115,7 @@ impl Dictionaries {
         }
     }
 
+    #[inline(never)]
     fn search(&self, buf: &[u8], start: usize, end: usize, wanted: Wanted, spans: &mut Vec<Span>) {
         let mut at = start;
         while at < end {

@@ -32,7 +32,40 @@ pub fn around(text: &Text<'_>, at: usize, floor: usize) -> AtSign {
         return userinfo;
     }
     let Some(start) = local_part(text, at, floor) else { return AtSign::Nothing };
-    let Some(end) = domain(text, at + 1) else { return AtSign::Nothing };
+    match domain(text, at + 1) {
+        Some(end) => between(text, start, at, end),
+        None => AtSign::Nothing,
+    }
+}
+
+/// The same of the `@` that is bit `i` of a window at `window`, of whose bytes `run` are parts of words or dots: quickly told where
+/// nothing else stands right beside it on either side, up to white space or a bracket. None where more must be looked at.
+#[inline]
+pub fn plain(text: &Text<'_>, window: usize, i: u32, run: u64, dots: u64, floor: usize) -> Option<AtSign> {
+    let start = window + 64 - (!run & !(!0 << i)).leading_zeros() as usize;
+    let at = window + i as usize;
+    let length = (!(run >> i >> 1)).trailing_zeros();
+    let end = at + 1 + length as usize;
+    let before = |bytes| text.at(start.wrapping_sub(bytes));
+    // A quote ends an authority, and is none of an address that it leads.
+    let opens = is(before(1), OPENS) || before(1) == b'\'' && is(before(2), OPENS);
+    if start == at || length == 0 || start < floor || !opens {
+        return None;
+    }
+    let dots = dots >> i >> 1 & !(!0 << length);
+    let edges = [text.buf[start], text.buf[at + 1], text.buf[end - 1]];
+    if dots & dots >> 1 != 0 || edges.iter().any(|edge| matches!(edge, b'.' | b'-' | b'_')) {
+        return None;
+    }
+    if dots == 0 || !is_tail(&text.buf[at + 1 + 64 - dots.leading_zeros() as usize..end]) {
+        return Some(AtSign::Nothing);
+    }
+    Some(between(text, start, at, end))
+}
+
+/// What an address is that has been found.
+#[inline]
+fn between(text: &Text<'_>, start: usize, at: usize, end: usize) -> AtSign {
     let local = &text.buf[start..at];
     if is_token(local, &text.buf[at + 1..end]) {
         return AtSign::Token { start, end };
@@ -47,6 +80,10 @@ pub fn around(text: &Text<'_>, at: usize, floor: usize) -> AtSign {
 const LOCAL: u8 = 1;
 const DOMAIN: u8 = 2;
 const ENDS_AUTHORITY: u8 = 4;
+/// What ends an authority on its left, but begins none, is no part of an address, and no escape.
+const OPENS: u8 = 8;
+/// Letters of any script.
+const LETTER: u8 = 16;
 
 static BYTES: [u8; 256] = {
     let mut bytes = [0; 256];
@@ -56,7 +93,9 @@ static BYTES: [u8; 256] = {
         let word = byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'.' | b'-' | b'_');
         bytes[b] = if is_local(byte) { LOCAL } else { 0 }
             | if word { DOMAIN } else { 0 }
-            | if ends_authority(byte) { ENDS_AUTHORITY } else { 0 };
+            | if ends_authority(byte) { ENDS_AUTHORITY } else { 0 }
+            | if ends_authority(byte) && !is_local(byte) && !matches!(byte, b'/' | b'\\') { OPENS } else { 0 }
+            | if byte.is_ascii_alphabetic() || byte >= 0x80 { LETTER } else { 0 };
         b += 1;
     }
     bytes
@@ -127,15 +166,45 @@ fn domain(text: &Text<'_>, start: usize) -> Option<usize> {
 /// Any word may be a mail domain's last label, for internal and made-up ones leak as well; but not a number, a file's
 /// extension or a unit's kind.
 fn is_tail(tail: &[u8]) -> bool {
-    const NO_TAILS: [&[u8]; 27] = [
-        b"txt", b"snap", b"dll", b"service", b"socket", b"target", b"timer", b"mount", b"slice", b"scope", b"path",
-        b"device", b"swap", b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js", b"ts", b"json", b"html",
-        b"xml", b"yaml", b"tgz",
-    ];
-    let letters = tail.iter().filter(|byte| byte.is_ascii_alphabetic() || **byte >= 0x80).count();
     tail.len() >= 2
-        && (letters == tail.len() || tld::of(tail) != tld::Tail::No)
-        && !NO_TAILS.iter().any(|no| tail.eq_ignore_ascii_case(no))
+        && (tail.iter().all(|byte| is(*byte, LETTER)) || tld::of(tail) != tld::Tail::No)
+        && !is_no_tail(tail)
+}
+
+fn is_no_tail(tail: &[u8]) -> bool {
+    let mut folded = [0; 8];
+    let Some(folded) = folded.get_mut(..tail.len()) else { return false };
+    folded.iter_mut().zip(tail).for_each(|(folded, byte)| *folded = byte.to_ascii_lowercase());
+    matches!(
+        &*folded,
+        b"txt"
+            | b"snap"
+            | b"dll"
+            | b"service"
+            | b"socket"
+            | b"target"
+            | b"timer"
+            | b"mount"
+            | b"slice"
+            | b"scope"
+            | b"path"
+            | b"device"
+            | b"swap"
+            | b"png"
+            | b"jpg"
+            | b"jpeg"
+            | b"gif"
+            | b"svg"
+            | b"webp"
+            | b"css"
+            | b"js"
+            | b"ts"
+            | b"json"
+            | b"html"
+            | b"xml"
+            | b"yaml"
+            | b"tgz"
+    )
 }
 
 /// `[IPv6:2001:db8::1]`, `[192.0.2.1]`

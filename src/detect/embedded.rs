@@ -91,28 +91,34 @@ pub fn walk(
 /// Shows the items of a tape; strings with escapes are unescaped, and strings that hold documents opened, first.
 fn visit_tape(buf: &[u8], tape: &Tape, scratch: &mut Scratch, visit: &mut dyn FnMut(&Leaf<'_>)) {
     let level = scratch.open;
-    let mut key = scratch.texts.pop().unwrap_or_default();
+    let mut unescaped_key = scratch.texts.pop().unwrap_or_default();
     let mut text = scratch.texts.pop().unwrap_or_default();
     let mut key_of = NO_KEY;
     for item in &tape.items {
+        let key_item = tape.items.get(item.key as usize);
         if item.key != key_of {
             key_of = item.key;
-            tape.key_text(buf, key_of, &mut key);
+            if let Some(key) = key_item.filter(|key| key.escaped) {
+                unescape_key(&buf[key.start as usize..key.end as usize], &mut unescaped_key);
+            }
         }
-        let key = (key_of != NO_KEY).then_some(key.as_slice());
+        let key = key_item.map(|key| match key.escaped {
+            true => unescaped_key.as_slice(),
+            false => &buf[key.start as usize..key.end as usize],
+        });
         let (start, end, depth) = (item.start as usize, item.end as usize, usize::from(item.depth));
         let kind = item.kind;
         let may_nest = kind == Kind::String && level < MAX_LEVELS && opens_document(&buf[start..end]);
-        let mut inner = scratch.tapes.pop().unwrap_or_default();
-        let mut nested = false;
-        if item.escaped || may_nest {
-            if scratch.maps.len() == level {
-                scratch.maps.push(OffsetMap::default());
-            }
-            unescape(buf, start, end, &mut text, &mut scratch.maps[level]);
-            nested = may_nest && find_documents(&text, 0, text.len(), &mut inner) == Some((0, text.len()));
+        if !item.escaped && !may_nest {
+            visit(&Leaf { buf, start, end, kind, key, depth, level, maps: &scratch.maps[..level] });
+            continue;
         }
-        if nested {
+        if scratch.maps.len() == level {
+            scratch.maps.push(OffsetMap::default());
+        }
+        unescape(buf, start, end, &mut text, &mut scratch.maps[level]);
+        let mut inner = scratch.tapes.pop().unwrap_or_default();
+        if may_nest && find_documents(&text, 0, text.len(), &mut inner) == Some((0, text.len())) {
             scratch.open = level + 1;
             visit_tape(&text, &inner, scratch, visit);
             scratch.open = level;
@@ -124,7 +130,19 @@ fn visit_tape(buf: &[u8], tape: &Tape, scratch: &mut Scratch, visit: &mut dyn Fn
         }
         scratch.tapes.push(inner);
     }
-    scratch.texts.extend([text, key]);
+    scratch.texts.extend([text, unescaped_key]);
+}
+
+/// Unescapes a key, from which nothing leads back.
+fn unescape_key(mut raw: &[u8], text: &mut Vec<u8>) {
+    text.clear();
+    while let Some(&b) = raw.first() {
+        let length = if b == b'\\' { push_escape(raw, text) } else { 1 };
+        if b != b'\\' {
+            text.push(b);
+        }
+        raw = &raw[length..];
+    }
 }
 
 /// Whether the first thing in a text is an object or array.
@@ -254,21 +272,6 @@ struct Item {
     escaped: bool,
 }
 
-impl Tape {
-    fn key_text(&self, buf: &[u8], key: u32, text: &mut Vec<u8>) {
-        text.clear();
-        let Some(item) = self.items.get(key as usize) else { return };
-        let mut raw = &buf[item.start as usize..item.end as usize];
-        while let Some(&b) = raw.first() {
-            let length = if b == b'\\' { push_escape(raw, text) } else { 1 };
-            if b != b'\\' {
-                text.push(b);
-            }
-            raw = &raw[length..];
-        }
-    }
-}
-
 /// Parses the documents of `buf[start..end]` onto the tape; returns the range that they and the white space behind them
 /// cover. A `[` opens one only at the text's beginning, for `job [1, 2]` is no document.
 fn find_documents(buf: &[u8], start: usize, end: usize, tape: &mut Tape) -> Option<(usize, usize)> {
@@ -300,6 +303,26 @@ fn parse_documents(buf: &[u8], start: usize, end: usize, tape: &mut Tape) -> Opt
             return Some(parser.at);
         }
     }
+}
+
+/// How many bytes of a string's inside stand before the first quote, backslash or control character.
+#[inline]
+fn plain_length(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The top bit of the first byte below `limit`, at most 128; bits above the first mean nothing.
+    let below = |eight: u64, limit: u64| eight.wrapping_sub(ONES * limit) & !eight & TOPS;
+    let is = |eight: u64, byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+    let mut at = 0;
+    while let Some(eight) = text[at..].first_chunk() {
+        let eight = u64::from_le_bytes(*eight);
+        let stops = below(eight, 0x20) | is(eight, b'"') | is(eight, b'\\');
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at + text[at..].iter().take_while(|b| !matches!(b, 0..0x20 | b'"' | b'\\')).count()
 }
 
 struct Parser<'a> {
@@ -430,14 +453,12 @@ impl Parser<'_> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let run = memchr::memchr2(b'"', b'\\', &self.buf[self.at..self.end])?;
-            // JSON has no raw control characters; a raw line break would let a truncated line swallow the next.
-            if self.buf[self.at..self.at + run].iter().any(|&b| b < 0x20) {
-                return None;
-            }
-            self.at += run;
-            if self.peek()? == b'"' {
-                break;
+            self.at += plain_length(&self.buf[self.at..self.end]);
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => {}
+                // JSON has no raw control characters; a raw line break would let a truncated line swallow the next.
+                _ => return None,
             }
             escaped = true;
             self.at += match self.buf[self.at + 1..self.end].first()? {

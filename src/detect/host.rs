@@ -5,17 +5,23 @@ use super::text::Text;
 use super::tld::{self, Tail};
 
 /// Judges the run of labels `start..end` whose last inner dot is at `dot`; a label is not empty, dots stand only between
-/// labels. `glued` says whether [`may_be_glued`] holds after any of its dots. Returns the host name's extent.
+/// labels. `may_be_glued` says whether [`may_be_glued`] holds after any of its dots. Returns the host name's extent.
 #[inline(always)]
-pub fn judge(text: &Text<'_>, start: usize, end: usize, dot: usize, glued: bool) -> Option<(usize, usize)> {
+pub fn judge(
+    text: &Text<'_>,
+    start: usize,
+    end: usize,
+    dot: usize,
+    may_be_glued: impl FnOnce() -> bool,
+) -> Option<(usize, usize)> {
     let tail = tail(text, dot + 1, end);
-    if tail == Tail::No && !glued && !matches!(text.buf[end - 1], b'-' | b'_') {
+    if tail == Tail::No && !may_be_glued() && !matches!(text.buf[end - 1], b'-' | b'_') {
         return None;
     }
     judge_tail(text, start, end, dot, tail)
 }
 
-/// What the last label says; ASCII labels in one load.
+/// What the last label says; ASCII labels in one load, for of long ones no more than 16 bytes are looked at.
 #[inline(always)]
 fn tail(text: &Text<'_>, start: usize, end: usize) -> Tail {
     // Folds case; turns nothing that is no letter into what a domain ends with.
@@ -23,7 +29,7 @@ fn tail(text: &Text<'_>, start: usize, end: usize) -> Tail {
     const TOPS: u128 = u128::from_ne_bytes([0x80; 16]);
     let len = end - start;
     match text.buf.get(start..start + 16) {
-        Some(bytes) if len <= 16 => {
+        Some(bytes) if len <= 63 => {
             let all = u128::from_le_bytes(bytes.try_into().expect("sixteen bytes were taken"));
             if len <= 8 {
                 let key = (all as u64 | FOLD as u64) & !0 >> (64 - 8 * len);
@@ -31,7 +37,7 @@ fn tail(text: &Text<'_>, start: usize, end: usize) -> Tail {
                     return tld::of_packed(key);
                 }
             } else {
-                let key = (all | FOLD) & !0 >> (128 - 8 * len);
+                let key = (all | FOLD) & !0 >> (128 - 8 * len.min(16));
                 if key & TOPS == 0 && key as u32 != u32::from_le_bytes(*b"xn--") {
                     return tld::of_packed_long(key);
                 }
@@ -113,6 +119,9 @@ fn judge_tail(text: &Text<'_>, start: usize, mut end: usize, dot: usize, mut tai
         if let Some(glued) = within(text, start, end) {
             return Some(glued);
         }
+        if !matches!(text.buf[end - 1], b'-' | b'_') {
+            return None;
+        }
         while matches!(text.buf[end - 1], b'-' | b'_') {
             end -= 1;
         }
@@ -192,14 +201,22 @@ impl Name<'_> {
             let platform = tail == b"NET" && !head.contains(&b'.');
             return shouted && !platform && (tail.len() > 2 || !head.iter().any(u8::is_ascii_lowercase));
         }
-        let calls = self.text.at(self.end) == b'(' && !self.text.at(self.end + 1).is_ascii_digit();
-        let number = head.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && tail.len() == 2;
-        let camel = tail.len() == 2 && head.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
-        !calls && !number && !camel
+        if self.text.at(self.end) == b'(' && !self.text.at(self.end + 1).is_ascii_digit() {
+            return false;
+        }
+        // Of two letters at the end of numbers or of mixed case.
+        let is_number = || head.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+        let is_camel =
+            || has_capital(head) && head.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+        tail.len() != 2 || !is_number() && !is_camel()
     }
 
     /// `org.apache.commons.io`, `com.acme.internal`: a domain backwards.
     fn is_package(&self) -> bool {
+        let tail = self.tail();
+        if matches!(tail, b"com" | b"org" | b"edu" | b"gov") {
+            return false;
+        }
         let first = self.first();
         let backwards = matches!(
             first,
@@ -221,10 +238,7 @@ impl Name<'_> {
                 | b"microsoft"
                 | b"process"
         );
-        let tail = self.tail();
-        backwards
-            && !matches!(tail, b"com" | b"org" | b"edu" | b"gov")
-            && (tail.len() > 2 || tail == b"io" || tail == b"is" || self.head().contains(&b'.') && first != b"io")
+        backwards && (tail.len() > 2 || tail == b"io" || tail == b"is" || self.head().contains(&b'.') && first != b"io")
     }
 
     /// Namespaces that everyone uses and nobody hides: label keys, module paths, image registries.
@@ -301,6 +315,12 @@ impl Name<'_> {
             self.head().contains(&b'-') || first.last().is_some_and(u8::is_ascii_digit) || self.tail() == b"test";
         port || labels >= 3 && text.place != Place::Name && first != b"k8s" && (marked || FIRSTS.contains(&first))
     }
+}
+
+/// Whether one of the bytes may be a capital letter: never false where one is.
+fn has_capital(bytes: &[u8]) -> bool {
+    // Lower case, digits, `-` and `.` have this bit.
+    bytes.iter().fold(0xff, |all, byte| all & byte) & 0x20 == 0
 }
 
 /// Whether the name is one of our own tokens: a label `h<epoch><16 characters>` for each label, then perhaps a public

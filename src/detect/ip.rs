@@ -26,8 +26,7 @@ pub fn parse_v4(text: &[u8]) -> Option<u32> {
     (parts == 4).then_some(value)
 }
 
-#[inline(always)]
-pub fn octet(digits: &[u8]) -> Option<u32> {
+fn octet(digits: &[u8]) -> Option<u32> {
     let digit = |i: usize| u32::from(digits[i].wrapping_sub(b'0'));
     let (value, ok) = match digits.len() {
         1 => (digit(0), digit(0) <= 9),
@@ -38,6 +37,34 @@ pub fn octet(digits: &[u8]) -> Option<u32> {
         _ => return None,
     };
     (ok && value <= 255).then_some(value)
+}
+
+/// The value of the digits and three dots (a bit each) that are `start..end` of a window, and nothing else.
+#[inline(always)]
+pub fn quad_of_runs(window: &[u8], start: u32, dots: u64, end: u32) -> Option<u32> {
+    let first = dots.trailing_zeros();
+    let dots = dots & (dots - 1);
+    let second = dots.trailing_zeros();
+    let third = (dots & (dots - 1)).trailing_zeros();
+    let (a, b) = (octet_of_digits(window, start, first)?, octet_of_digits(window, first + 1, second)?);
+    let (c, d) = (octet_of_digits(window, second + 1, third)?, octet_of_digits(window, third + 1, end)?);
+    Some(a << 24 | b << 16 | c << 8 | d)
+}
+
+/// As [`octet`], of bytes that are known to be digits.
+#[inline(always)]
+fn octet_of_digits(window: &[u8], start: u32, end: u32) -> Option<u32> {
+    let (at, len) = (start as usize, end - start);
+    let Some(four) = window.get(at..at + 4) else { return octet(&window[at..end as usize]) };
+    if !(1..=3).contains(&len) {
+        return None;
+    }
+    // The last digit in the top byte; what stands behind it is shifted out.
+    let digits = u32::from_le_bytes(four.try_into().expect("four bytes were taken")) << (32 - 8 * len);
+    let digit = |byte: u32| digits >> (8 * byte) & 0xf;
+    let value = digit(1) * 100 + digit(2) * 10 + digit(3);
+    let leads_with_zero = len > 1 && digit(4 - len) == 0;
+    (value <= 255 && !leads_with_zero).then_some(value)
 }
 
 /// Any of the notations of RFC 4291, the last 32 bits as IPv4 too.
@@ -124,6 +151,18 @@ pub fn is_address_here(text: &Text<'_>, start: usize, end: usize, value: u32) ->
 #[inline(never)]
 fn is_version(text: &Text<'_>, end: usize) -> bool {
     const WORDS: [&[u8]; 7] = [b"version", b"ver", b"release", b"build", b"revision", b"v", b"firmware_version"];
+    // Each ends with `on`, `er`, `se`, `ld`, or is a `v` alone.
+    let before = text.at(end.wrapping_sub(2)) | 0x20;
+    let ends_so = match text.at(end.wrapping_sub(1)) | 0x20 {
+        b'n' => before == b'o',
+        b'r' => before == b'e',
+        b'e' => before == b's',
+        b'd' => before == b'l',
+        _ => true,
+    };
+    if !ends_so {
+        return false;
+    }
     let mut from = end;
     while from > text.start && end - from < 40 && text.buf[from - 1].is_ascii_alphabetic() {
         from -= 1;
@@ -145,14 +184,15 @@ fn is_private(value: u32) -> bool {
 /// `Chrome/120.0.0.0`: a word right before the slash that is no host, and numbers as versions have them. Java writes
 /// addresses so too (`db-1/10.0.0.1:5432`), with nothing or a host's name before the slash.
 fn is_product_version(text: &Text<'_>, slash: usize, value: u32) -> bool {
-    let mut from = slash;
-    while from > text.start && slash - from < 40 && text.buf[from - 1].is_ascii_alphanumeric() {
-        from -= 1;
+    if is_private(value) {
+        return false;
     }
+    let left = &text.buf[text.start.max(slash.saturating_sub(40))..slash];
+    let from = slash - left.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let word = &text.buf[from..slash];
     let starts_a_token =
         matches!(text.at(from.wrapping_sub(1)), 0 | b' ' | b'"' | b'\'' | b'(' | b'+' | b'[' | b';' | b'\t');
-    if word.is_empty() || !starts_a_token || is_private(value) {
+    if word.is_empty() || !starts_a_token {
         return false;
     }
     // Product tokens begin with a capital, or the version does not look like an address of the wide net.

@@ -94,6 +94,7 @@ impl Pairs {
 pub struct Known {
     bytes: Vec<u8>,
     names: Vec<Name>,
+    /// What tells where a name may stand. A dotted name has none of its own where its first label is a name, too.
     fingerprints: Vec<Fingerprint>,
     pairs: Vec<Pairs>,
 }
@@ -102,6 +103,9 @@ pub struct Known {
 struct Name {
     start: u32,
     end: u32,
+    fingerprint: Fingerprint,
+    /// How many names there were before it that do not stand only where another does.
+    told_before: u32,
 }
 
 /// Where a [`Known`] stood, to go back to: names learned within a record are forgotten after it.
@@ -125,10 +129,10 @@ impl Known {
     pub fn forget(&mut self, mark: Mark) {
         if let Some(name) = self.names.get(mark.0) {
             self.bytes.truncate(name.start as usize);
+            self.fingerprints.truncate(name.told_before as usize);
+            self.pairs.truncate(name.told_before as usize);
         }
         self.names.truncate(mark.0);
-        self.fingerprints.truncate(mark.0);
-        self.pairs.truncate(mark.0);
     }
 
     /// Adds a host's name that a resource gives, and of a dotted one the first label where that is specific. What stands in
@@ -151,22 +155,25 @@ impl Known {
             return false;
         }
         let first = &name[..memchr::memchr(b'.', name).unwrap_or(name.len())];
-        let mut added = self.add_word(name, wanted(name));
-        if first.len() < name.len() {
-            added |= self.add_word(first, is_specific(first));
-        }
-        added
+        // Where the whole name stands, its first label does.
+        let labelled = first.len() < name.len() && is_specific(first);
+        let added = self.add_word(name, wanted(name), !labelled);
+        added | self.add_word(first, labelled, true)
     }
 
-    fn add_word(&mut self, name: &[u8], wanted: bool) -> bool {
+    fn add_word(&mut self, name: &[u8], wanted: bool, told_by_itself: bool) -> bool {
         if !wanted || self.names.iter().any(|known| self.text(known).eq_ignore_ascii_case(name)) {
             return false;
         }
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(name);
-        self.names.push(Name { start, end: self.bytes.len() as u32 });
-        self.fingerprints.push(Fingerprint::of(name));
-        self.pairs.push(Pairs::of(name));
+        let (end, told_before) = (self.bytes.len() as u32, self.fingerprints.len() as u32);
+        let fingerprint = Fingerprint::of(name);
+        self.names.push(Name { start, end, fingerprint, told_before });
+        if told_by_itself {
+            self.fingerprints.push(fingerprint);
+            self.pairs.push(Pairs::of(name));
+        }
         true
     }
 
@@ -198,11 +205,11 @@ impl Known {
     #[inline(never)]
     fn verify(&self, buf: &[u8], start: usize, end: usize, spans: &mut Vec<Span>) {
         let text = &buf[start..end];
-        for name in self.names.iter().map(|name| self.text(name)) {
-            let (lower, upper) = (name[0].to_ascii_lowercase(), name[0].to_ascii_uppercase());
+        for known in &self.names {
+            let name = self.text(known);
             let mut free = 0;
-            for at in memchr::memchr2_iter(lower, upper, text) {
-                let behind = at + name.len();
+            fingerprint::each(buf, start, end, known.fingerprint, &mut |at| {
+                let (at, behind) = (at - start, at - start + name.len());
                 if at >= free
                     && text.len() >= behind
                     && text[at..behind].eq_ignore_ascii_case(name)
@@ -212,7 +219,7 @@ impl Known {
                     spans.push(Span { start, end, entity: Entity::Host, writing: Writing::Plain, address: 0 });
                     free = behind;
                 }
-            }
+            });
         }
     }
 }

@@ -23,7 +23,7 @@ pub use dictionary::{Dictionaries, DictionarySpec};
 pub use known::{Known, Pairs};
 pub use pattern::{PatternError, PatternScratch, PatternSpec, Patterns, Validator};
 
-use search::Job;
+use search::Finder;
 use text::Text;
 
 /// What a span was recognised as.
@@ -158,6 +158,13 @@ impl Detector {
         &self.patterns
     }
 
+    /// Whether a text is one word of ASCII letters, digits, `-` and `_`, in which there can be nothing but names that
+    /// [`Known`] knows.
+    pub fn finds_but_names_in(&self, word: &[u8]) -> bool {
+        let shaped = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        self.patterns.is_empty() && self.dictionaries.is_empty() && word.iter().all(shaped)
+    }
+
     /// Searches `buf[start..end]` and appends what it finds to `found.spans`, as offsets into `buf`.
     ///
     /// Linear in the text's length, whatever the bytes; never panics on content. Reads beyond `end`, but within `buf`,
@@ -171,7 +178,7 @@ impl Detector {
         let first = found.spans.len();
         let leads = context.wanted.has(Wanted::HOST) && context.place != Place::Name;
         found.leads.clear();
-        let seen = self.scanner.run(Job { text, leads, found });
+        let seen = self.scanner.run(&mut Finder::new(text, leads, found));
         let by_shape = found.spans.len();
         // A value that is one identifier through and through leaves nothing to name.
         let is_one =

@@ -8,6 +8,11 @@ use super::{Entity, Span};
 pub fn resolve(spans: &mut Vec<Span>, first: usize) {
     let is_pattern = |span: &Span| matches!(span.entity, Entity::Pattern(_));
     let found = &mut spans[first..];
+    // Few, and most often they only stand in another order.
+    found.sort_unstable_by_key(|span| span.start);
+    if found.windows(2).all(|pair| pair[0].start < pair[1].start && pair[0].end <= pair[1].start) {
+        return;
+    }
     // Patterns last, so that the others lie together.
     found.sort_unstable_by_key(|span| (is_pattern(span), span.start, u32::MAX - span.end));
     let patterns = first + found.partition_point(|span| !is_pattern(span));

@@ -1,6 +1,6 @@
 //! Percent escapes: a stretch of text is decoded and searched again, and what is found there is led back.
 
-use super::search::Job;
+use super::search::Finder;
 use super::text::Text;
 use super::{Found, Place, Writing};
 use crate::scan::Best;
@@ -35,7 +35,7 @@ pub fn search(text: &Text<'_>, start: usize, end: usize, found: &mut Found) -> b
     let inner = Text { buf: bytes, start: 0, end: bytes.len(), wanted: text.wanted, place };
     let nested = decoded.nested.get_or_insert_default();
     nested.decoded.depth = decoded.depth + 1;
-    let _ = Best::new().run(Job { text: inner, leads: false, found: nested });
+    let _ = Best::new().run(&mut Finder::new(inner, false, nested));
     for mut span in nested.spans.drain(..) {
         let len = span.end - span.start;
         span.start = decoded.offsets[span.start as usize];

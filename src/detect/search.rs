@@ -4,74 +4,13 @@
 //! in 64, the stretch is taken apart byte by byte.
 
 use super::text::Text;
-use super::{Entity, Found, Seen, Span, Wanted, Writing, email, host, ip, overlap, percent};
-use crate::scan::{Masks, Scanner, Search, WINDOW};
-
-/// A text to search, and where to put what is found.
-pub struct Job<'a> {
-    pub text: Text<'a>,
-    /// Whether to take down where the context may name something.
-    pub leads: bool,
-    pub found: &'a mut Found,
-}
-
-impl Search for Job<'_> {
-    type Output = Seen;
-
-    #[inline(always)]
-    fn run<S: Scanner>(self, scanner: S) -> Seen {
-        let Text { buf, start, end, .. } = self.text;
-        if end - start <= WINDOW {
-            // Most texts are short: one look, and most often no more.
-            let masks = scanner.masks(buf, start, end - start);
-            let seen = Seen { non_ascii: masks.high != 0, brace: masks.brace != 0 };
-            if self.leads {
-                note_leads(start, &masks, &mut self.found.leads);
-            }
-            if triggers(&masks) != 0 {
-                let mut finder = Finder::new(self);
-                finder.window(start, &masks);
-                finder.finish();
-            }
-            return seen;
-        }
-        let leads = self.leads;
-        let mut finder = Finder::new(self);
-        let mut high = 0;
-        let mut brace = 0;
-        let mut at = start;
-        while at < end {
-            let len = (end - at).min(WINDOW);
-            let mut masks = scanner.masks(buf, at, len);
-            high |= masks.high;
-            brace |= masks.brace;
-            let mut next = at + len;
-            if next < end {
-                let breaks = !core(&masks);
-                if breaks == 0 {
-                    at = finder.long(at, &mut high);
-                    continue;
-                }
-                let last = 63 - breaks.leading_zeros();
-                masks = keep(&masks, below(last + 1));
-                next = at + last as usize + 1;
-            }
-            if leads {
-                note_leads(at, &masks, &mut finder.found.leads);
-            }
-            if triggers(&masks) != 0 {
-                finder.window(at, &masks);
-            }
-            at = next;
-        }
-        finder.finish();
-        Seen { non_ascii: high != 0, brace: brace != 0 }
-    }
-}
+use super::{Entity, Found, Seen, Span, Wanted, Writing, context, email, host, ip, overlap, percent};
+use crate::scan::{Masks, Rare, Scanner, Search, WINDOW};
 
 /// One search through one text.
-struct Finder<'a> {
+pub struct Finder<'a> {
     text: Text<'a>,
+    /// Whether to take down where the context may name something.
     leads: bool,
     found: &'a mut Found,
     /// Spans before this index are of earlier searches.
@@ -84,48 +23,88 @@ struct Finder<'a> {
     tangled: bool,
 }
 
-/// Dots between labels, colons in pairs or in a chain, `@`, percent escapes: without one of them there is nothing to find.
+impl Search for &mut Finder<'_> {
+    type Output = Seen;
+
+    #[inline(always)]
+    fn run<S: Scanner>(self, scanner: S) -> Seen {
+        let finder = self;
+        let Text { buf, start, end, .. } = finder.text;
+        let leads = finder.leads;
+        let mut seen = Seen::default();
+        let mut at = start;
+        while at < end {
+            let len = (end - at).min(WINDOW);
+            let masks = scanner.masks(buf, at, len);
+            let mut next = at + len;
+            let mut bits = !0 >> (WINDOW - len);
+            if next < end {
+                let breaks = !core(&masks);
+                if breaks == 0 {
+                    at = finder.long(at, &mut seen);
+                    continue;
+                }
+                let last = 63 - breaks.leading_zeros();
+                bits = !0 >> (63 - last);
+                next = at + last as usize + 1;
+            }
+            let masks = masks.within(bits);
+            let (mut free, mut marks) = (finder.free(at), marks(&masks));
+            if masks.odd | masks.mail != 0 || may_chain(masks.colon) {
+                let rare = scanner.rare(buf, at, len).within(bits);
+                seen.non_ascii |= rare.high != 0;
+                seen.brace |= rare.brace != 0;
+                let dealt_with = finder.special(at, &masks, &rare, free);
+                free &= !dealt_with.taken;
+                marks = (marks | rare.at) & !dealt_with.nameless;
+            }
+            finder.runs(at, &masks, free);
+            if leads && marks != 0 {
+                context::note(buf, start, end, at, marks, &mut finder.found.leads);
+            }
+            at = next;
+        }
+        finder.finish();
+        seen
+    }
+}
+
+/// What stands in a window besides runs of labels, a bit each.
+#[derive(Default)]
+struct DealtWith {
+    taken: u64,
+    /// What leads to no name: the `@` of e-mail addresses, and the colons of IPv6 addresses.
+    nameless: u64,
+}
+
+/// Whether an IPv6 address may be among these colons: two side by side, or six.
 #[inline(always)]
-fn triggers(m: &Masks) -> u64 {
-    m.dot & m.word << 1 & m.word >> 1 | m.colon & (m.colon | m.hex) >> 1 | m.at | m.percent
+fn may_chain(colons: u64) -> bool {
+    colons & colons >> 1 != 0 || colons.count_ones() >= 6
 }
 
 /// Bytes of which identifiers' cores are made.
 #[inline(always)]
 fn core(masks: &Masks) -> u64 {
-    masks.word | masks.dot | masks.colon | masks.at | masks.percent
+    masks.word | masks.dot | masks.colon | masks.mail
 }
 
+/// Where the context may name something: at `<`, `=`, `\`, `]`, and at a colon that is no time's.
 #[inline(always)]
-fn keep(masks: &Masks, bits: u64) -> Masks {
-    Masks {
-        word: masks.word & bits,
-        dot: masks.dot & bits,
-        digit: masks.digit & bits,
-        hex: masks.hex & bits,
-        colon: masks.colon & bits,
-        at: masks.at & bits,
-        percent: masks.percent & bits,
-        high: masks.high & bits,
-        lead: masks.lead & bits,
-        brace: masks.brace & bits,
-    }
-}
-
-/// Takes down where the context may name something: at `<`, `=`, `\`, `]`, `@`, and at a colon that is no time's.
-#[inline(always)]
-fn note_leads(at: usize, masks: &Masks, leads: &mut Vec<u32>) {
-    let mut left = masks.lead | masks.at | masks.colon & !(masks.digit << 1 & masks.digit >> 1);
-    while left != 0 {
-        leads.push(at as u32 + left.trailing_zeros());
-        left &= left - 1;
-    }
+fn marks(masks: &Masks) -> u64 {
+    masks.lead | masks.colon & !(masks.digit << 1 & masks.digit >> 1)
 }
 
 /// Bits `0..end`.
 #[inline(always)]
 fn below(end: u32) -> u64 {
     if end >= 64 { !0 } else { !(!0 << end) }
+}
+
+/// Bits `start..end`, which are some.
+#[inline(always)]
+fn bits(start: u32, end: u32) -> u64 {
+    !0 >> (64 - (end - start)) << start
 }
 
 /// The run of set bits around bit `i`: its first bit and the one past its last.
@@ -138,8 +117,7 @@ fn run_around(mask: u64, i: u32) -> (u32, u32) {
 
 impl<'a> Finder<'a> {
     #[inline(always)]
-    fn new(job: Job<'a>) -> Finder<'a> {
-        let Job { text, leads, found } = job;
+    pub fn new(text: Text<'a>, leads: bool, found: &'a mut Found) -> Finder<'a> {
         let first = found.spans.len();
         Finder { text, leads, found, first, floor: text.start, done: text.start, tangled: false }
     }
@@ -154,49 +132,34 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A window of which no run reaches out.
+    /// What of a window has not been dealt with.
     #[inline(always)]
-    fn window(&mut self, at: usize, m: &Masks) {
-        let escapes = m.percent & m.hex >> 1 & m.hex >> 2;
-        let mut colons = m.colon & m.colon >> 1;
-        let between = m.colon & m.hex << 1 & m.hex >> 1;
-        if between.count_ones() >= 6 {
-            colons |= between;
-        }
-        let special = m.at | escapes | colons;
-        let mut free = if self.done > at { !below((self.done - at).min(64) as u32) } else { !0 };
-        if special != 0 {
-            free &= !self.special(at, m, special & free, escapes);
-        }
-        self.runs(at, m, free);
+    fn free(&self, at: usize) -> u64 {
+        if self.done > at { !below((self.done - at).min(64) as u32) } else { !0 }
     }
 
-    /// Runs of labels: dotted quads and dotted names.
+    /// Runs of labels in a window of which no run reaches out: dotted quads and dotted names.
     #[inline(always)]
     fn runs(&mut self, at: usize, m: &Masks, free: u64) {
         let word = m.word & free;
         let inner = m.dot & word << 1 & word >> 1 & free;
         let run = word | inner;
-        let numeric = inner & m.digit << 1 & m.digit >> 1;
         let mut left = inner;
         while left != 0 {
-            let i = left.trailing_zeros();
-            let (start, end) = run_around(run, i);
-            let bits = below(end) & !below(start);
-            left &= !below(end);
+            let (start, end) = run_around(run, left.trailing_zeros());
+            let bits = bits(start, end);
+            left &= !bits;
             let dots = inner & bits;
+            let digits = m.digit & bits;
             let last = 63 - dots.leading_zeros();
-            let numeric = numeric & bits;
             // A name's last label holds a letter; a number's holds none.
-            let lettered = !m.digit & bits & !below(last + 1) != 0;
+            let lettered = (bits & !digits) >> last > 1;
             if lettered && self.text.wanted.has(Wanted::HOST) && self.name(at, start, end, dots, last) {
                 continue;
             }
-            if numeric.count_ones() < 3 {
-                continue;
-            }
-            if self.text.wanted.has(Wanted::IP) {
-                self.quads(at, start, end, dots, m.digit & bits);
+            let numeric = dots & m.digit << 1 & m.digit >> 1;
+            if numeric.count_ones() >= 3 && self.text.wanted.has(Wanted::IP) {
+                self.quads(at, start, end, dots, digits);
             }
         }
     }
@@ -204,14 +167,18 @@ impl<'a> Finder<'a> {
     /// A run whose last label holds a letter. Whether it is a host's name.
     #[inline(always)]
     fn name(&mut self, at: usize, start: u32, end: u32, dots: u64, last: u32) -> bool {
-        let mut glued = false;
-        let mut left = dots;
-        while left != 0 {
-            glued |= host::may_be_glued(&self.text, at + left.trailing_zeros() as usize);
-            left &= left - 1;
-        }
+        let text = self.text;
+        let may_be_glued = || {
+            let mut left = dots;
+            let mut glued = false;
+            while left != 0 {
+                glued |= host::may_be_glued(&text, at + left.trailing_zeros() as usize);
+                left &= left - 1;
+            }
+            glued
+        };
         let (start, end, last) = (at + start as usize, at + end as usize, at + last as usize);
-        match host::judge(&self.text, start, end, last, glued) {
+        match host::judge(&text, start, end, last, may_be_glued) {
             Some((from, to)) => {
                 self.push(from, to, Entity::Host, 0);
                 true
@@ -223,24 +190,13 @@ impl<'a> Finder<'a> {
     /// A run with at least three dots between digits.
     #[inline(always)]
     fn quads(&mut self, at: usize, start: u32, end: u32, dots: u64, digits: u64) {
-        let bits = below(end) & !below(start);
-        if dots | digits == bits && dots.count_ones() == 3 {
-            let (from, to) = (at + start as usize, at + end as usize);
-            let first = dots.trailing_zeros();
-            let dots = dots & (dots - 1);
-            let second = dots.trailing_zeros();
-            let third = (dots & (dots - 1)).trailing_zeros();
-            let part = |from: u32, to: u32| ip::octet(&self.text.buf[at + from as usize..at + to as usize]);
-            if let (Some(a), Some(b), Some(c), Some(d)) =
-                (part(start, first), part(first + 1, second), part(second + 1, third), part(third + 1, end))
-            {
-                let quad = a << 24 | b << 16 | c << 8 | d;
-                let value = ip::V4_MAPPED | u128::from(quad);
-                if ip::is_address_here(&self.text, from, to, quad) {
-                    self.push(from, to, Entity::Ip, value);
-                } else {
-                    self.reject(ip::Address { start: from, end: to, value });
-                }
+        if dots | digits == bits(start, end) && dots.count_ones() == 3 {
+            let Some(quad) = ip::quad_of_runs(&self.text.buf[at..], start, dots, end) else { return };
+            let (from, to, value) = (at + start as usize, at + end as usize, ip::V4_MAPPED | u128::from(quad));
+            if ip::is_address_here(&self.text, from, to, quad) {
+                self.push(from, to, Entity::Ip, value);
+            } else {
+                self.reject(ip::Address { start: from, end: to, value });
             }
             return;
         }
@@ -259,41 +215,55 @@ impl<'a> Finder<'a> {
         });
     }
 
-    /// What needs more than runs: e-mails, URLs with users, IPv6, percent escapes. Returns which bits are dealt with.
+    /// What needs more than runs: e-mails, URLs with users, IPv6, percent escapes.
     #[inline(never)]
-    fn special(&mut self, at: usize, m: &Masks, special: u64, escapes: u64) -> u64 {
+    fn special(&mut self, at: usize, m: &Masks, rare: &Rare, free: u64) -> DealtWith {
+        let escapes = rare.percent & rare.hex >> 1 & rare.hex >> 2;
+        let mut colons = m.colon & m.colon >> 1;
+        let between = m.colon & rare.hex << 1 & rare.hex >> 1;
+        if between.count_ones() >= 6 {
+            colons |= between;
+        }
+        let mut left = (rare.at | escapes | colons) & free;
+        let mut dealt_with = DealtWith::default();
         let core = core(m);
-        let mut taken = 0;
-        let mut left = special;
         while left != 0 {
             let i = left.trailing_zeros();
             let (start, end) = run_around(core, i);
-            let bits = below(end) & !below(start);
+            let bits = bits(start, end);
             if escapes & bits != 0 && self.escaped(at + start as usize, at + end as usize) {
-                taken |= bits;
+                dealt_with.taken |= bits;
                 left &= !below(end);
                 continue;
             }
-            let (from, to) = if m.at >> i & 1 != 0 {
-                self.at_sign(at + i as usize)
+            let (from, to) = if rare.at >> i & 1 != 0 {
+                let floor = self.floor;
+                let sign = email::plain(&self.text, at, i, m.word | m.dot, m.dot, floor)
+                    .unwrap_or_else(|| email::around(&self.text, at + i as usize, floor));
+                dealt_with.nameless |= u64::from(matches!(sign, email::AtSign::Email { .. })) << i;
+                self.at_sign(at + i as usize, sign)
             } else if m.colon >> i & 1 != 0 {
                 self.colons(at + i as usize)
             } else {
                 (at + i as usize, at + i as usize)
             };
             let relative = |offset: usize| offset.saturating_sub(at).min(64) as u32;
-            taken |= below(relative(to)) & !below(relative(from));
+            let range = below(relative(to)) & !below(relative(from));
+            dealt_with.taken |= range;
+            if m.colon >> i & 1 != 0 {
+                dealt_with.nameless |= range;
+            }
             left &= !below((i + 1).max(relative(to)));
         }
-        taken
+        dealt_with
     }
 
-    /// Deals with the `@` at `at`; returns the range that is dealt with.
-    fn at_sign(&mut self, at: usize) -> (usize, usize) {
+    /// Deals with the `@` at `at` and what it turned out to be; returns the range that is dealt with.
+    #[inline]
+    fn at_sign(&mut self, at: usize, sign: email::AtSign) -> (usize, usize) {
         let text = self.text;
-        let floor = self.floor;
         self.floor = at + 1;
-        match email::around(&text, at, floor) {
+        match sign {
             email::AtSign::Nothing => (at, at),
             email::AtSign::Email { start, end } => {
                 self.floor = end;
@@ -354,13 +324,13 @@ impl<'a> Finder<'a> {
     /// a colon or `@`.
     #[cold]
     #[inline(never)]
-    fn long(&mut self, at: usize, high: &mut u64) -> usize {
+    fn long(&mut self, at: usize, seen: &mut Seen) -> usize {
         let is_core = |byte: u8| {
             byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'%')
         };
         let len = self.text.buf[at..self.text.end].iter().take_while(|&&byte| is_core(byte)).count();
         let end = at + len;
-        *high |= u64::from(!self.text.buf[at..end].is_ascii());
+        seen.non_ascii |= !self.text.buf[at..end].is_ascii();
         let buf = self.text.buf;
         if self.leads {
             let marks = (at..end).filter(|i| matches!(buf[*i], b':' | b'@'));
@@ -374,7 +344,7 @@ impl<'a> Finder<'a> {
         let mut i = cursor;
         while i < end {
             let (from, to) = match buf[i] {
-                b'@' => self.at_sign(i),
+                b'@' => self.at_sign(i, email::around(&self.text, i, self.floor)),
                 b':' => self.colons(i),
                 _ => {
                     i += 1;
@@ -414,7 +384,7 @@ impl<'a> Finder<'a> {
             let Some(dot) = dot else { continue };
             if self.text.wanted.has(Wanted::HOST)
                 && !buf[dot + 1..at].iter().all(u8::is_ascii_digit)
-                && let Some((from, to)) = host::judge(&self.text, from, at, dot, true)
+                && let Some((from, to)) = host::judge(&self.text, from, at, dot, || true)
             {
                 self.push(from, to, Entity::Host, 0);
                 continue;

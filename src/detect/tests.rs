@@ -135,14 +135,14 @@ fn spans_in(buf: &[u8], start: usize, end: usize) -> Vec<Span> {
     found.spans
 }
 
-/// What the recognisers by shape find with one scanner.
-fn by_shape(buf: &[u8], start: usize, end: usize, portable: bool) -> (Vec<Span>, Seen) {
+/// What the recognisers by shape find with one scanner, and where it says that the context may name something.
+fn by_shape(buf: &[u8], start: usize, end: usize, portable: bool) -> (Vec<Span>, Vec<u32>, Seen) {
     use crate::scan::{Portable, Search};
     let mut found = Found::default();
     let text = Text { buf, start, end, wanted: Wanted::ALL, place: Place::Text };
-    let job = Job { text, leads: false, found: &mut found };
-    let seen = if portable { job.run(Portable) } else { Best::new().run(job) };
-    (found.spans, seen)
+    let mut finder = Finder::new(text, true, &mut found);
+    let seen = if portable { finder.run(Portable) } else { Best::new().run(&mut finder) };
+    (found.spans, found.leads, seen)
 }
 
 #[test]
@@ -253,10 +253,10 @@ fn scanners_lead_to_the_same_spans_in_real_text() {
     let mut spans = 0;
     cases::for_each_real_file(&root, &mut |bytes| {
         for line in bytes.split(|&byte| byte == b'\n') {
-            let (vectors, seen) = by_shape(line, 0, line.len(), false);
-            assert_eq!((&vectors, seen), (&by_shape(line, 0, line.len(), true).0, seen));
-            assert_eq!(seen.non_ascii, !line.is_ascii());
-            spans += vectors.len();
+            let vectors = by_shape(line, 0, line.len(), false);
+            assert_eq!(vectors, by_shape(line, 0, line.len(), true));
+            assert_eq!(vectors.2.non_ascii, !line.is_ascii());
+            spans += vectors.0.len();
         }
     });
     assert!(spans > 10_000, "only {spans} spans: is the data where it should be?");
@@ -323,8 +323,8 @@ mod properties {
         fn any_bytes_are_searched_without_panic_and_alike(buf in hostile(), from in 0usize..20, to in 0usize..20) {
             let (start, end) = (from.min(buf.len()), buf.len() - to.min(buf.len()));
             prop_assume!(start <= end);
-            let (vectors, _) = by_shape(&buf, start, end, false);
-            let (portable, _) = by_shape(&buf, start, end, true);
+            let vectors = by_shape(&buf, start, end, false);
+            let portable = by_shape(&buf, start, end, true);
             prop_assert_eq!(&vectors, &portable);
             let spans = spans_in(&buf, start, end);
             for pair in spans.windows(2) {

@@ -65,42 +65,13 @@ impl Text<'_> {
             }
             to -= 1;
         }
-        if !joined {
+        if !joined || !may_end_word(&self.buf[limit.min(to)..to]) {
             return false;
         }
         let mut from = to;
         while from > limit && (self.buf[from - 1].is_ascii_alphanumeric() || self.buf[from - 1] == b'_') {
             from -= 1;
         }
-        const WORDS: [&[u8]; 27] = [
-            b"host",
-            b"hostname",
-            b"server",
-            b"domain",
-            b"sni",
-            b"fqdn",
-            b"url",
-            b"uri",
-            b"addr",
-            b"address",
-            b"site",
-            b"vhost",
-            b"dns",
-            b"query",
-            b"dst",
-            b"src",
-            b"ip",
-            b"peer",
-            b"node",
-            b"upstream",
-            b"authority",
-            b"referer",
-            b"referrer",
-            b"origin",
-            b"servername",
-            b"endpoint",
-            b"rhost",
-        ];
         let word = &self.buf[from..to];
         WORDS.iter().any(|end| {
             word.len() >= end.len()
@@ -108,6 +79,52 @@ impl Text<'_> {
                 && (word.len() == end.len() || end.len() > 3 || is_boundary(word, word.len() - end.len()))
         })
     }
+}
+
+/// What leads to an address or a host.
+const WORDS: [&[u8]; 27] = [
+    b"host",
+    b"hostname",
+    b"server",
+    b"domain",
+    b"sni",
+    b"fqdn",
+    b"url",
+    b"uri",
+    b"addr",
+    b"address",
+    b"site",
+    b"vhost",
+    b"dns",
+    b"query",
+    b"dst",
+    b"src",
+    b"ip",
+    b"peer",
+    b"node",
+    b"upstream",
+    b"authority",
+    b"referer",
+    b"referrer",
+    b"origin",
+    b"servername",
+    b"endpoint",
+    b"rhost",
+];
+
+/// Whether a word may end with one of [`WORDS`]: by its last two letters.
+fn may_end_word(word: &[u8]) -> bool {
+    const ENDS: [u32; 32] = {
+        let mut ends = [0; 32];
+        let mut index = 0;
+        while index < WORDS.len() {
+            let word = WORDS[index];
+            ends[(word[word.len() - 1] & 31) as usize] |= 1 << (word[word.len() - 2] & 31);
+            index += 1;
+        }
+        ends
+    };
+    word.last_chunk::<2>().is_some_and(|[before, last]| ENDS[usize::from(last & 31)] >> (before & 31) & 1 != 0)
 }
 
 /// Whether a new word begins there: `client_ip`, `clientIp`.

@@ -81,9 +81,9 @@ impl Walk<'_> {
                         }
                     }
                     None => {
-                        let asked = self.policy.text_plan(plan.text).wanted.0;
-                        let searched = asked & !self.policy.text_plan(outer.text).wanted.0 == 0;
+                        let searched = self.is_searched_for(plan, outer);
                         match within(leaf, plain).filter(|_| searched && kind == embedded::Kind::String) {
+                            Some([]) => Outcome::Untouched,
                             Some(found) => {
                                 self.w.found.spans.clear();
                                 self.w.found.spans.extend_from_slice(found);
@@ -116,6 +116,11 @@ impl Walk<'_> {
         Ok(Outcome::Staged)
     }
 
+    /// Whether the search of the whole text looked for all that a plan inside it asks for.
+    fn is_searched_for(&self, plan: Plan, outer: Plan) -> bool {
+        self.policy.text_plan(plan.text).wanted.0 & !self.policy.text_plan(outer.text).wanted.0 == 0
+    }
+
     fn search_leaf(
         &mut self,
         leaf: &embedded::Leaf<'_>,
@@ -127,11 +132,17 @@ impl Walk<'_> {
         let text_plan = self.policy.text_plan(plan.text);
         // A whole text may begin with a syslog header; a string in a document does not.
         let part = if part == Part::Body { Part::RecordAttributes } else { part };
+        let wanted = Wanted(text_plan.wanted.0 & wanted.0);
+        if wanted == Wanted::NONE {
+            return Ok(Outcome::Untouched);
+        }
         self.w.found.spans.clear();
         let known = (!self.w.known.is_empty()).then_some(&self.w.known);
-        let wanted = Wanted(text_plan.wanted.0 & wanted.0);
         let context = Context { wanted, known, place: place_of(part) };
         let _ = self.policy.detector().find(leaf.buf, leaf.start, leaf.end, &context, &mut self.w.found);
+        if self.w.found.spans.is_empty() {
+            return Ok(Outcome::Untouched);
+        }
         self.treat_found(leaf.buf, &Raw::Json(leaf), text_plan, identity)
     }
 

@@ -15,7 +15,7 @@ pub use portable::Portable;
 pub const WINDOW: usize = 64;
 
 /// Which bytes of a window belong to which class: bit `i` stands for the window's byte `i`. Bits past the window's length
-/// are clear.
+/// mean nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Masks {
     /// Letters, digits, `-`, `_` and every byte above 0x7f: what labels are made of.
@@ -24,20 +24,59 @@ pub struct Masks {
     pub dot: u64,
     /// `0`–`9`
     pub digit: u64,
-    /// `0`–`9`, `a`–`f`, `A`–`F`
-    pub hex: u64,
     /// `:`
     pub colon: u64,
+    /// `<`, `=`, `\` and `]`, behind which a name may stand; and `|`, `}`, 0x1c and 0x1d, which share their bits.
+    pub lead: u64,
+    /// `@` and `%`, which [`Rare`] tells apart.
+    pub mail: u64,
+    /// `{` and every byte above 0x7f, which [`Rare`] tells apart.
+    pub odd: u64,
+}
+
+/// The classes that few windows need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rare {
+    /// `0`–`9`, `a`–`f`, `A`–`F`
+    pub hex: u64,
     /// `@`
     pub at: u64,
     /// `%`
     pub percent: u64,
     /// Bytes above 0x7f.
     pub high: u64,
-    /// `<`, `=`, `\` and `]`, behind which a name may stand; and `|`, `}`, 0x1c and 0x1d, which share their bits.
-    pub lead: u64,
     /// `{`
     pub brace: u64,
+}
+
+impl Masks {
+    /// With the bits of `bits` alone.
+    #[inline(always)]
+    pub fn within(&self, bits: u64) -> Masks {
+        Masks {
+            word: self.word & bits,
+            dot: self.dot & bits,
+            digit: self.digit & bits,
+            colon: self.colon & bits,
+            lead: self.lead & bits,
+            mail: self.mail & bits,
+            odd: self.odd & bits,
+        }
+    }
+}
+
+impl Rare {
+    /// With the bits of `bits` alone.
+    #[inline(always)]
+    pub fn within(&self, bits: u64) -> Rare {
+        Rare {
+            hex: self.hex & bits,
+            at: self.at & bits,
+            percent: self.percent & bits,
+            high: self.high & bits,
+            brace: self.brace & bits,
+        }
+    }
 }
 
 /// The bits by which [`Masks::lead`] is told, and what they are.
@@ -51,6 +90,9 @@ pub trait Scanner: Copy {
     /// # Panics
     /// If the window does not lie in `buf`.
     fn masks(self, buf: &[u8], at: usize, len: usize) -> Masks;
+
+    /// The same of the other classes.
+    fn rare(self, buf: &[u8], at: usize, len: usize) -> Rare;
 }
 
 /// A search that wants a scanner. `run` must be `#[inline(always)]`, or the vector code in it stays out of line.
@@ -81,8 +123,14 @@ impl Best {
         if let Some(scanner) = self.avx2 {
             return scanner.run(search);
         }
-        search.run(Portable)
+        portably(search)
     }
+}
+
+/// Out of line, so that whoever searches is not slower for what few machines need.
+#[inline(never)]
+fn portably<S: Search>(search: S) -> S::Output {
+    search.run(Portable)
 }
 
 impl Default for Best {

@@ -1,6 +1,6 @@
 //! The scanner without vectors: eight bytes at a time in a register, for machines without AVX2.
 
-use super::{LEAD, LEAD_BITS, Masks, Scanner, WINDOW};
+use super::{LEAD, LEAD_BITS, Masks, Rare, Scanner, WINDOW};
 
 /// Classifies bytes on any machine.
 #[derive(Clone, Copy)]
@@ -9,53 +9,75 @@ pub struct Portable;
 impl Scanner for Portable {
     #[inline]
     fn masks(self, buf: &[u8], at: usize, len: usize) -> Masks {
-        assert!(len <= WINDOW);
         let mut masks = Masks::default();
-        for (index, chunk) in buf[at..at + len].chunks(8).enumerate() {
-            let mut eight = [0; 8];
-            eight[..chunk.len()].copy_from_slice(chunk);
-            let part = classify(u64::from_le_bytes(eight));
-            let shift = 8 * index;
+        for (shift, eight) in eights(buf, at, len) {
+            let part = classify(eight);
             masks.word |= part.word << shift;
             masks.dot |= part.dot << shift;
             masks.digit |= part.digit << shift;
-            masks.hex |= part.hex << shift;
             masks.colon |= part.colon << shift;
-            masks.at |= part.at << shift;
-            masks.percent |= part.percent << shift;
-            masks.high |= part.high << shift;
             masks.lead |= part.lead << shift;
-            masks.brace |= part.brace << shift;
+            masks.mail |= part.mail << shift;
+            masks.odd |= part.odd << shift;
         }
         masks
     }
+
+    fn rare(self, buf: &[u8], at: usize, len: usize) -> Rare {
+        let mut rare = Rare::default();
+        for (shift, eight) in eights(buf, at, len) {
+            let part = classify_rare(eight);
+            rare.hex |= part.hex << shift;
+            rare.at |= part.at << shift;
+            rare.percent |= part.percent << shift;
+            rare.high |= part.high << shift;
+            rare.brace |= part.brace << shift;
+        }
+        rare
+    }
+}
+
+/// A window's bytes, eight at a time, and the bit that stands for the first of them. The last are filled up with NUL, which
+/// is in no class.
+#[inline(always)]
+fn eights(buf: &[u8], at: usize, len: usize) -> impl Iterator<Item = (usize, u64)> {
+    assert!(len <= WINDOW);
+    buf[at..at + len].chunks(8).enumerate().map(|(index, chunk)| {
+        let mut eight = [0; 8];
+        eight[..chunk.len()].copy_from_slice(chunk);
+        (8 * index, u64::from_le_bytes(eight))
+    })
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
 
-/// Eight bytes to eight bits a class. A NUL, with which a short chunk is filled, is in no class.
+/// Eight bytes to eight bits a class.
 #[inline(always)]
 fn classify(bytes: u64) -> Masks {
     let high = bytes & TOPS;
     let ascii = bytes & !TOPS;
-    let lower = ascii | (ONES * 0x20);
-    let letter = between(lower, b'a', b'z') & !high;
+    let letter = between(ascii | (ONES * 0x20), b'a', b'z') & !high;
     let digit = between(ascii, b'0', b'9') & !high;
-    let hex_letter = between(lower, b'a', b'f') & !high;
     let is = |byte| between(ascii, byte, byte) & !high;
     Masks {
         word: gather(letter | digit | is(b'-') | is(b'_') | high),
         dot: gather(is(b'.')),
         digit: gather(digit),
-        hex: gather(digit | hex_letter),
         colon: gather(is(b':')),
-        at: gather(is(b'@')),
-        percent: gather(is(b'%')),
-        high: gather(high),
         lead: gather(between(ascii & (ONES * u64::from(LEAD_BITS)), LEAD, LEAD) & !high),
-        brace: gather(is(b'{')),
+        mail: gather(is(b'@') | is(b'%')),
+        odd: gather(is(b'{') | high),
     }
+}
+
+#[inline(always)]
+fn classify_rare(bytes: u64) -> Rare {
+    let high = bytes & TOPS;
+    let ascii = bytes & !TOPS;
+    let hex = between(ascii, b'0', b'9') | between(ascii | (ONES * 0x20), b'a', b'f');
+    let is = |byte| gather(between(ascii, byte, byte) & !high);
+    Rare { hex: gather(hex & !high), at: is(b'@'), percent: is(b'%'), high: gather(high), brace: is(b'{') }
 }
 
 /// The top bit of each byte that lies in `first..=last`; all bytes below 0x80, so no carry leaves its byte.

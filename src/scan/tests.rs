@@ -5,30 +5,37 @@ use super::*;
 struct MasksOf<'a>(&'a [u8], usize, usize);
 
 impl Search for MasksOf<'_> {
-    type Output = Masks;
+    type Output = (Masks, Rare);
     #[inline(always)]
-    fn run<S: Scanner>(self, scanner: S) -> Masks {
-        scanner.masks(self.0, self.1, self.2)
+    fn run<S: Scanner>(self, scanner: S) -> (Masks, Rare) {
+        let MasksOf(buf, at, len) = self;
+        let bits = if len == WINDOW { !0 } else { (1 << len) - 1 };
+        (scanner.masks(buf, at, len).within(bits), scanner.rare(buf, at, len).within(bits))
     }
 }
 
 /// The definition, byte by byte.
-fn defined(buf: &[u8], at: usize, len: usize) -> Masks {
+fn defined(buf: &[u8], at: usize, len: usize) -> (Masks, Rare) {
     let of = |class: fn(u8) -> bool| {
         buf[at..at + len].iter().enumerate().fold(0, |mask, (i, &byte)| mask | u64::from(class(byte)) << i)
     };
-    Masks {
+    let masks = Masks {
         word: of(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b >= 0x80),
         dot: of(|b| b == b'.'),
         digit: of(|b| b.is_ascii_digit()),
-        hex: of(|b| b.is_ascii_hexdigit()),
         colon: of(|b| b == b':'),
+        lead: of(|b| matches!(b, b'<' | b'=' | b'\\' | b']' | b'|' | b'}' | 0x1c | 0x1d)),
+        mail: of(|b| matches!(b, b'@' | b'%')),
+        odd: of(|b| b == b'{' || b >= 0x80),
+    };
+    let rare = Rare {
+        hex: of(|b| b.is_ascii_hexdigit()),
         at: of(|b| b == b'@'),
         percent: of(|b| b == b'%'),
         high: of(|b| b >= 0x80),
-        lead: of(|b| matches!(b, b'<' | b'=' | b'\\' | b']' | b'|' | b'}' | 0x1c | 0x1d)),
         brace: of(|b| b == b'{'),
-    }
+    };
+    (masks, rare)
 }
 
 fn assert_agree(buf: &[u8], at: usize, len: usize) {

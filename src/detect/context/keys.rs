@@ -1,5 +1,7 @@
 //! What a key says of its value, whatever way it is written: `host_name`, `hostName`, `Host-Name`.
 
+use super::bytes::{self, JOINT, LETTER, SPACE};
+
 /// What a key names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyClass {
@@ -14,23 +16,40 @@ const MAX_KEY: usize = 64;
 
 /// What `key` names, judged by the whole of it, then by its last segment (`agent.hostname`), then by its last words.
 pub fn names(key: &[u8]) -> Option<KeyClass> {
-    if !may_end(key, true) {
-        return None;
-    }
+    if may_end(key, true) { class_of(key) } else { None }
+}
+
+/// The same of a key for whose end [`may_end`] holds.
+pub fn class_of(key: &[u8]) -> Option<KeyClass> {
     // Letters in lower case and digits, without `_`, `-`, `.`, spaces and the like.
     let mut folded = [0; MAX_KEY];
     let (mut length, mut segment) = (0, 0);
     for b in key {
-        if b.is_ascii_alphanumeric() {
-            *folded.get_mut(length)? = b | 0x20;
-            length += 1;
-        } else if matches!(b, b'.' | b'/' | b':') {
-            segment = length;
-        }
+        let letter = FOLDED[usize::from(*b)];
+        *folded.get_mut(length)? = letter;
+        length += usize::from(letter > SEGMENT);
+        segment = if letter == SEGMENT { length } else { segment };
     }
     let whole = &folded[..length];
     exact(whole).or_else(|| exact(&whole[segment..])).or_else(|| by_last_words(whole))
 }
+
+/// What a byte of a key counts as: a letter in lower case or a digit, [`SEGMENT`] between segments, or nothing.
+static FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let byte = b as u8;
+        folded[b] = match byte {
+            b'.' | b'/' | b':' => SEGMENT,
+            _ if byte.is_ascii_alphanumeric() => byte | 0x20,
+            _ => 0,
+        };
+        b += 1;
+    }
+    folded
+};
+const SEGMENT: u8 = 1;
 
 /// A list of keys, and a test for them that the compiler makes a tree of: faster by far than to go through the list.
 macro_rules! keys {
@@ -65,38 +84,92 @@ keys! {
     b"server", b"servername", b"source", b"target",
 }
 
-/// With these words the key of a host may end.
+/// With these words the key of a host may end; each of them ends with `name` or `names`.
 const ENDS: [&[u8]; 7] =
     [b"hostname", b"hostnames", b"computername", b"machinename", b"devicename", b"workstationname", b"nodename"];
 
-/// Whether what ends here may be a key that is known, `prose` of several words: by its last three letters, a bit for each
-/// triple that there is. True too often, never too seldom.
+/// Whether what ends here may be a key that is known, `prose` of several words: by its last letters. True too often, never
+/// too seldom.
 #[inline]
 pub fn may_end(text: &[u8], prose: bool) -> bool {
-    const TRIPLES: [u64; 512] = triples();
     let Some(last) = text.last_chunk::<3>() else { return false };
-    if !last[2].is_ascii_alphabetic() {
+    let [first, second, third] = last.map(bytes::class);
+    if third & LETTER == 0 {
         return false;
     }
-    // A key may be written with something between its letters; no key is shorter than three.
-    let joins = |b: u8| b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':') || prose && b == b' ';
-    if joins(last[0]) || joins(last[1]) {
-        return true;
+    // A key may be written with something between its letters; none is shorter than three, none has digits.
+    let joints = JOINT | if prose { SPACE } else { 0 };
+    if (first | second) & joints == 0 {
+        let [a, b, c] = *last;
+        let letters = first & second & LETTER != 0;
+        if !letters || !ENDINGS.has(u32::from_le_bytes([a, b, c, 0])) {
+            return false;
+        }
     }
-    if !last[0].is_ascii_alphabetic() || !last[1].is_ascii_alphabetic() {
-        return false;
-    }
-    let triple = triple(*last);
-    TRIPLES[triple / 64] >> (triple % 64) & 1 != 0
+    may_end_longer(text, joints)
 }
 
-/// Three letters of any case as a number below 2^15.
-const fn triple(letters: [u8; 3]) -> usize {
-    (letters[0] as usize & 31) << 10 | (letters[1] as usize & 31) << 5 | letters[2] as usize & 31
+/// The same by up to five letters, in three of which no known key's end has been missed yet, unless there are joints among
+/// them.
+#[inline(never)]
+fn may_end_longer(text: &[u8], joints: u8) -> bool {
+    let mut letters = 0u64;
+    let mut count = 0;
+    for (index, b) in text.iter().enumerate().rev().take(12) {
+        let class = bytes::class(*b);
+        let escape = matches!(b, b'n' | b'r' | b't') && index > 0 && text[index - 1] == b'\\';
+        if class & LETTER != 0 && !escape {
+            letters = letters << 8 | u64::from(b | 0x20);
+            count += 1;
+            if count == 5 {
+                return LONGER_ENDINGS.has(letters);
+            }
+        } else if class & joints == 0 || count >= 3 && matches!(b, b'.' | b'/' | b':' | b' ') {
+            // Here it begins, or here its last segment or word does.
+            break;
+        }
+    }
+    // A byte that is in no key may still be passed over where keys are read.
+    count < 3 || ENDINGS.has((letters >> (8 * (count - 3))) as u32)
 }
 
-const fn triples() -> [u64; 512] {
-    let mut bits = [0; 512];
+/// Whether no key that is known ends with these bytes, the last of them highest, because its last three letters, or five, are
+/// those of none. Looked at in one go; false too often, never true where [`may_end`] is.
+#[inline(always)]
+pub fn is_no_end(last: u64) -> bool {
+    let others = other_than_letters(last);
+    if others >> 40 == 0 {
+        let is_no_longer_end =
+            others >> 24 == 0 && (last >> 16) as u8 != b'\\' && !LONGER_ENDINGS.has(last >> 24 | 0x20_2020_2020);
+        !ENDINGS.has((last >> 40) as u32) || is_no_longer_end
+    } else {
+        // Two letters, and before them nothing that may stand between a key's.
+        others >> 48 == 0 && !bytes::is((last >> 40) as u8, JOINT)
+    }
+}
+
+/// Bits in each byte that is no ASCII letter.
+#[inline(always)]
+fn other_than_letters(bytes: u64) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let place = bytes & (EACH * 0x1f);
+    let column = (bytes ^ (EACH * 0x40)) & (EACH * 0xc0);
+    let behind_z = (place + EACH * (0x1f - 26)) & (EACH * 0x20);
+    let before_a = !(place + EACH * 0x1f) & (EACH * 0x20);
+    column | behind_z | before_a
+}
+
+/// The three letters, of any case, with which known keys end: a bit for each hash.
+struct Endings([u64; 512]);
+
+/// The last five letters, in lower case, of known keys that have so many.
+struct LongerEndings([u64; 64]);
+
+static ENDINGS: Endings = endings().0;
+static LONGER_ENDINGS: LongerEndings = endings().1;
+
+const fn endings() -> (Endings, LongerEndings) {
+    let (mut endings, mut longer) = (Endings([0; 512]), LongerEndings([0; 64]));
     let lists: [&[&[u8]]; 3] = [HOSTS, MAYBE_HOSTS, &ENDS];
     let mut list = 0;
     while list < lists.len() {
@@ -104,13 +177,44 @@ const fn triples() -> [u64; 512] {
         while index < lists[list].len() {
             let key = lists[list][index];
             let n = key.len();
-            let triple = triple([key[n - 3], key[n - 2], key[n - 1]]);
-            bits[triple / 64] |= 1 << (triple % 64);
+            let hash = Endings::hash(u32::from_le_bytes([key[n - 3], key[n - 2], key[n - 1], 0]));
+            endings.0[hash / 64] |= 1 << (hash % 64);
+            if n >= 5 {
+                let five = [key[n - 5], key[n - 4], key[n - 3], key[n - 2], key[n - 1], 0, 0, 0];
+                let hash = LongerEndings::hash(u64::from_le_bytes(five));
+                longer.0[hash / 64] |= 1 << (hash % 64);
+            }
             index += 1;
         }
         list += 1;
     }
-    bits
+    (endings, longer)
+}
+
+impl Endings {
+    #[inline(always)]
+    const fn hash(last: u32) -> usize {
+        ((last & 0x1f_1f1f).wrapping_mul(0x9E37_79B1) >> 17) as usize
+    }
+
+    #[inline(always)]
+    fn has(&self, last: u32) -> bool {
+        let hash = Endings::hash(last);
+        self.0[hash / 64] >> (hash % 64) & 1 != 0
+    }
+}
+
+impl LongerEndings {
+    #[inline(always)]
+    const fn hash(letters: u64) -> usize {
+        (letters.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52) as usize
+    }
+
+    #[inline(always)]
+    fn has(&self, letters: u64) -> bool {
+        let hash = LongerEndings::hash(letters);
+        self.0[hash / 64] >> (hash % 64) & 1 != 0
+    }
 }
 
 fn exact(key: &[u8]) -> Option<KeyClass> {
@@ -124,7 +228,8 @@ fn exact(key: &[u8]) -> Option<KeyClass> {
 }
 
 fn by_last_words(key: &[u8]) -> Option<KeyClass> {
-    ENDS.iter().any(|end| key.ends_with(end)).then_some(KeyClass::Host)
+    let named = key.ends_with(b"name") || key.ends_with(b"names");
+    (named && ENDS.iter().any(|end| key.ends_with(end))).then_some(KeyClass::Host)
 }
 
 #[cfg(test)]
@@ -152,6 +257,29 @@ mod tests {
         for key in HOSTS.iter().chain(MAYBE_HOSTS).chain(&ENDS) {
             assert!(names(key).is_some() && names(&key.to_ascii_uppercase()).is_some());
         }
+    }
+
+    #[test]
+    fn what_is_no_end_in_one_go_is_none_byte_by_byte() {
+        let mut state = 5_u64;
+        let (mut passed, mut told) = (0, 0);
+        for _ in 0..300_000 {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let key = HOSTS[(state >> 40) as usize % HOSTS.len()];
+            let mut text = *b"        ";
+            let n = key.len().min(8);
+            text[8 - n..].copy_from_slice(&key[key.len() - n..]);
+            for round in 0..state % 3 {
+                let byte = b"abcnrtHOST\\ _-./:@`[{\"\xc3019"[(state >> (20 + 8 * round)) as usize % 26];
+                text[(state >> (8 * round)) as usize % 8] = byte;
+            }
+            let may = may_end(&text, false);
+            let no_end = is_no_end(u64::from_le_bytes(text));
+            assert!(!(may && no_end), "{}", text.escape_ascii());
+            passed += u32::from(may);
+            told += u32::from(no_end);
+        }
+        assert!(passed > 10_000 && told > 10_000, "{passed} {told}");
     }
 
     #[test]

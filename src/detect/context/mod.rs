@@ -3,20 +3,24 @@
 //!
 //! What is found here holds for the whole record: the caller adds it to the record's [`Known`](super::Known) names.
 
+mod bytes;
 mod header;
 mod keys;
+mod leads;
 mod windows;
 
 use super::known::{is_placeholder, is_word};
 use super::{Entity, Span, Wanted, Writing, host};
-use keys::{KeyClass, names};
+use bytes::{HOST, KEY};
+use keys::{KeyClass, class_of, names};
+pub use leads::note;
 
 /// A text's first brackets: HAProxy's lines have what they say of servers behind one of them.
 const BRACKETS: usize = 4;
 
 /// Appends the spans of hosts and users that the context gives away in `buf[start..end]`; in no order, and also such as
-/// other recognisers find by their shape. `leads` are the offsets of all `=`, `<`, `\`, `]` and `@` in the text, and of its
-/// colons but those between digits; other bytes there do no harm.
+/// other recognisers find by their shape. `leads` are the offsets that [`note`] took down of all `=`, `<`, `\`, `]` and `@` in
+/// the text, e-mail addresses' apart, and of its colons but those between digits; other bytes there do no harm.
 #[inline]
 pub fn find_in(buf: &[u8], start: usize, end: usize, wanted: Wanted, leads: &[u32], spans: &mut Vec<Span>) {
     if !leads.is_empty() || header::may_begin(&buf[start..end]) {
@@ -67,6 +71,16 @@ impl Sink<'_> {
         }
     }
 
+    /// Whether what begins right behind a separator was found to be a host's name by its shape, all of it.
+    fn knows_host_behind(&self, at: usize) -> bool {
+        let start = (self.offset + at + 1) as u32;
+        self.spans.iter().any(|span| {
+            span.start == start
+                && span.entity == Entity::Host
+                && self.text.get(span.end as usize - self.offset).is_none_or(|b| !is_host_byte(*b))
+        })
+    }
+
     /// Whether these very bytes were found to be a host's name by their shape.
     fn knows_host(&self, start: usize, end: usize) -> bool {
         let (start, end) = ((self.offset + start) as u32, (self.offset + end) as u32);
@@ -85,12 +99,16 @@ impl Sink<'_> {
     }
 }
 
-const fn is_host_byte(b: u8) -> bool {
-    is_word(b) || matches!(b, b'-' | b'_' | b'.')
+#[inline(always)]
+fn is_host_byte(b: u8) -> bool {
+    bytes::is(b, HOST)
 }
 
 /// `hostname=fw01`, `dvchost="fw01"`.
 fn equals(text: &[u8], at: usize, sink: &mut Sink<'_>) {
+    if sink.knows_host_behind(at) {
+        return;
+    }
     if let Some(class) = key_before(text, at, false) {
         value_behind(text, at + 1, class, Separator::Equals, sink);
     }
@@ -123,6 +141,36 @@ enum Separator {
 /// What the key that ends before the separator at `at` names. In prose a key may be of several words.
 fn key_before(text: &[u8], at: usize, prose: bool) -> Option<KeyClass> {
     const LONGEST: usize = 40;
+    let (end, quoted) = key_end(text, at);
+    if !keys::may_end(&text[..end], prose) {
+        return None;
+    }
+    let floor = end.saturating_sub(LONGEST);
+    let word_before = |end: usize| (floor..end).rev().find(|&i| !bytes::is(text[i], KEY)).map_or(floor, |i| i + 1);
+    let mut start = past_escape(text, word_before(end), end);
+    if !prose || quoted {
+        return class_of(&text[start..end]);
+    }
+    // `host:` begins many a sentence.
+    if text[start..end].eq_ignore_ascii_case(b"host") {
+        return Some(KeyClass::MaybeHost);
+    }
+    // Of `Source Workstation:` the longest known phrase counts, and of `a host:` the last word.
+    let mut class = class_of(&text[start..end]);
+    for _ in 0..2 {
+        if start < 2 || start <= floor || text[start - 1] != b' ' || !text[start - 2].is_ascii_alphabetic() {
+            break;
+        }
+        start = past_escape(text, word_before(start - 1), start - 1);
+        class = class_of(&text[start..end]).or(class);
+    }
+    class
+}
+
+/// Where the key ends that stands before the separator at `at`, behind a space or a quote, escaped or not; whether it is
+/// quoted.
+#[inline(always)]
+fn key_end(text: &[u8], at: usize) -> (usize, bool) {
     let mut end = at;
     if end > 0 && text[end - 1] == b' ' {
         end -= 1;
@@ -134,30 +182,7 @@ fn key_before(text: &[u8], at: usize, prose: bool) -> Option<KeyClass> {
             end -= 1;
         }
     }
-    if !keys::may_end(&text[..end], prose) {
-        return None;
-    }
-    let floor = end.saturating_sub(LONGEST);
-    let is_key = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    let word_before = |end: usize| (floor..end).rev().find(|&i| !is_key(text[i])).map_or(floor, |i| i + 1);
-    let mut start = past_escape(text, word_before(end), end);
-    if !prose || quoted {
-        return names(&text[start..end]);
-    }
-    // `host:` begins many a sentence.
-    if text[start..end].eq_ignore_ascii_case(b"host") {
-        return Some(KeyClass::MaybeHost);
-    }
-    // Of `Source Workstation:` the longest known phrase counts, and of `a host:` the last word.
-    let mut class = names(&text[start..end]);
-    for _ in 0..2 {
-        if start < 2 || start <= floor || text[start - 1] != b' ' || !text[start - 2].is_ascii_alphabetic() {
-            break;
-        }
-        start = past_escape(text, word_before(start - 1), start - 1);
-        class = names(&text[start..end]).or(class);
-    }
-    class
+    (end, quoted)
 }
 
 /// `start`, or behind the letter of an escape such as the `\n` that a key seems to begin with.
@@ -254,31 +279,37 @@ fn begins_ipv6(text: &[u8], start: usize, end: usize) -> bool {
 
 /// `<Computer>DC-2</Computer>`, `<Data Name="WorkstationName">DC-2</Data>`.
 fn element(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    const LONGEST: usize = 80;
-    let inside = &text[at + 1..text.len().min(at + 1 + LONGEST)];
-    let Some(close) = memchr::memchr(b'>', inside) else { return };
-    let tag = &inside[..close];
-    let key = match memchr::memmem::find(tag, b"Name=") {
-        Some(name) => tag[name + 5..].trim_ascii_end(),
-        None => tag,
-    };
-    let is_quote = |b: &u8| matches!(b, b'"' | b'\'' | b'\\');
-    let from = key.iter().position(|b| !is_quote(b)).unwrap_or(key.len());
-    let to = key.iter().rposition(|b| !is_quote(b)).map_or(from, |i| i + 1);
+    let Some(tag) = tag_of_key(text, at) else { return };
+    let named = memchr::memchr_iter(b'=', tag).find(|at| tag[..*at].ends_with(b"Name"));
+    let key = named.map_or(tag, |at| tag[at + 1..].trim_ascii_end());
+    let from = key.iter().position(|b| !is_quote(*b)).unwrap_or(key.len());
+    let to = key.iter().rposition(|b| !is_quote(*b)).map_or(from, |i| i + 1);
     if names(&key[from..to]) != Some(KeyClass::Host) {
         return;
     }
-    let start = at + 1 + close + 1;
+    let start = at + 1 + tag.len() + 1;
     let end = host_end(text, start);
     if text.get(end) == Some(&b'<') && is_short_host(&text[start..end]) {
         sink.host(start, end);
     }
 }
 
+/// What stands between the `<` at `at` and the next `>`, if a key that is known may end there.
+fn tag_of_key(text: &[u8], at: usize) -> Option<&[u8]> {
+    const LONGEST: usize = 80;
+    let inside = &text[at + 1..text.len().min(at + 1 + LONGEST)];
+    let tag = &inside[..memchr::memchr(b'>', inside)?];
+    let to = tag.trim_ascii_end().iter().rposition(|b| !is_quote(*b))? + 1;
+    keys::may_end(&tag[..to], true).then_some(tag)
+}
+
+const fn is_quote(b: u8) -> bool {
+    matches!(b, b'"' | b'\'' | b'\\')
+}
+
 /// `src inside:DC-2/443`, as firewalls write who talks to whom. Whether there was one.
 fn firewall_address(text: &[u8], at: usize, sink: &mut Sink<'_>) -> bool {
-    const LEADS: [&[u8]; 8] = [b"src", b"dst", b"to", b"from", b"for", b"faddr", b"gaddr", b"laddr"];
-    if !text.get(at + 1).is_some_and(|b| is_host_byte(*b)) {
+    if firewall_interface(text, at).is_none() {
         return false;
     }
     let end = host_end(text, at + 1);
@@ -286,37 +317,51 @@ fn firewall_address(text: &[u8], at: usize, sink: &mut Sink<'_>) -> bool {
         return false;
     }
     let port = text[end + 1..].iter().take(6).take_while(|b| b.is_ascii_digit()).count();
-    let interface = text[..at].iter().rev().take(32).take_while(|b| is_host_byte(**b)).count();
-    let before = text[..at - interface].trim_ascii_end();
-    let lead = before.iter().rev().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
-    let led = LEADS.iter().any(|word| word.eq_ignore_ascii_case(&before[before.len() - lead..]));
-    let is = (1..=5).contains(&port) && interface > 0 && led && is_short_host(&text[at + 1..end]);
+    let is = (1..=5).contains(&port) && is_short_host(&text[at + 1..end]);
     if is {
         sink.host(at + 1, end);
     }
     is
 }
 
+/// Where the interface begins that stands before the colon at `at`, if a word such as `src` leads it.
+fn firewall_interface(text: &[u8], at: usize) -> Option<usize> {
+    const LEADS: [&[u8]; 8] = [b"src", b"dst", b"to", b"from", b"for", b"faddr", b"gaddr", b"laddr"];
+    const LONGEST: usize = 32;
+    let interface = text[..at].iter().rev().take(LONGEST).take_while(|b| is_host_byte(**b)).count();
+    let start = at - interface;
+    if interface < LONGEST && !text[..start].last().is_some_and(u8::is_ascii_whitespace) {
+        return None;
+    }
+    let before = text[..start].trim_ascii_end();
+    let lead = before.iter().rev().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
+    let word = &before[before.len() - lead..];
+    (interface > 0 && LEADS.iter().any(|lead| lead.eq_ignore_ascii_case(word))).then_some(start)
+}
+
 /// `[12/Mar/2021:06:56:28.088] front~ back/web-1 0/0/0/1263/1264 200`: the server that HAProxy chose, between its date and
 /// its timers.
 fn balanced_server(text: &[u8], at: usize, sink: &mut Sink<'_>) {
-    let mut words = text[at + 1..].splitn(5, |b| *b == b' ');
-    let (Some([]), Some(frontend), Some(chosen), Some(timers)) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return;
-    };
+    if let Some((start, end)) = chosen_server(text, at) {
+        sink.host(start, end);
+    }
+}
+
+/// The range of that server behind the bracket at `at`.
+fn chosen_server(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let rest = text[at + 1..].strip_prefix(b" ")?;
+    let mut words = rest.splitn(4, |b| *b == b' ');
+    let (frontend, chosen) = (words.next()?, words.next()?);
+    let slash = memchr::memchr(b'/', chosen)?;
+    let timers = words.next()?;
     let is_timer = |timer: &[u8]| {
         let digits = timer.strip_prefix(b"-").or(timer.strip_prefix(b"+")).unwrap_or(timer);
         !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
     };
     let timed = timers.iter().filter(|b| **b == b'/').count() >= 2 && timers.split(|b| *b == b'/').all(is_timer);
-    let Some(slash) = memchr::memchr(b'/', chosen).filter(|_| timed) else { return };
     let start = at + 1 + 1 + frontend.len() + 1 + slash + 1;
     let end = host_end(text, start);
-    if text.get(end) == Some(&b' ') && is_short_host(&text[start..end]) {
-        sink.host(start, end);
-    }
+    (timed && text.get(end) == Some(&b' ') && is_short_host(&text[start..end])).then_some((start, end))
 }
 
 /// `root@fw01`, `'app'@'fw01'`, `[app] @ fw01 [10.0.0.1]`. A name with dots is the e-mail recogniser's.

@@ -410,14 +410,17 @@ impl Search for Cut<'_> {
         let (mut digits, mut hexes) = (None, None);
         let mut at = 0;
         while at < text.len() {
-            let masks = scanner.masks(self.buf, self.start + at, (text.len() - at).min(WINDOW));
+            let len = (text.len() - at).min(WINDOW);
+            let bits = !0 >> (WINDOW - len);
             if let Some(table) = &self.runs.digits {
-                table.window(text, at, masks.digit, &mut digits, self.hit);
+                let digit = scanner.masks(self.buf, self.start + at, len).digit & bits;
+                table.window(text, at, digit, &mut digits, self.hit);
             }
             if let Some(table) = &self.runs.hexes {
+                let hex = scanner.rare(self.buf, self.start + at, len).hex & bits;
                 // Single digits abound, and none is wanted: but at the edges, where a longer run may go on.
-                let long = masks.hex << 1 | masks.hex >> 1 | table.singles | 1 | 1 << (WINDOW - 1);
-                table.window(text, at, masks.hex & long, &mut hexes, self.hit);
+                let long = hex << 1 | hex >> 1 | table.singles | 1 | 1 << (WINDOW - 1);
+                table.window(text, at, hex & long, &mut hexes, self.hit);
             }
             at += WINDOW;
         }
