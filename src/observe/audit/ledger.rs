@@ -130,7 +130,7 @@ impl Left {
         let acts = each.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)).collect();
         Left {
             signal,
-            records: filtered.records - filtered.dropped,
+            records: filtered.records.saturating_sub(filtered.dropped),
             dropped: filtered.dropped,
             bytes: filtered.bytes.len() as u64,
             acts,

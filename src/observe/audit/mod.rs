@@ -48,6 +48,8 @@ struct Inner {
     /// What the file at hand says is in force.
     told: Vec<InForce>,
     due: Timestamp,
+    /// The last entry is written.
+    ended: bool,
 }
 
 /// Why there is no trail.
@@ -73,7 +75,7 @@ impl Audit {
             required: settings.required,
             failing: AtomicBool::new(false),
             metrics,
-            inner: Mutex::new(Inner { trail, current, former, told, due }),
+            inner: Mutex::new(Inner { trail, current, former, told, due, ended: false }),
         })
     }
 
@@ -93,6 +95,9 @@ impl Audit {
     /// Other policies or keys are in force. What the former ones let through is written down.
     pub fn replaced(&self, ledgers: &[Arc<Ledger>], now: Timestamp) {
         let mut inner = self.inner();
+        if inner.ended {
+            return;
+        }
         let former = std::mem::replace(&mut inner.current, ledgers.to_vec());
         inner.former.extend(former);
         let written = inner.write(Because::Reload, now);
@@ -102,7 +107,7 @@ impl Audit {
     /// Writes what is due: the interval's sums, and what could not be written before.
     pub fn look_after(&self, now: Timestamp) {
         let mut inner = self.inner();
-        if now < inner.due && !self.failing.load(Relaxed) {
+        if inner.ended || now < inner.due && !self.failing.load(Relaxed) {
             return;
         }
         let written = inner.write(Because::Interval, now);
@@ -116,6 +121,7 @@ impl Audit {
     pub fn stop(&self, now: Timestamp) {
         let mut inner = self.inner();
         let written = inner.write(Because::Exit, now).and_then(|()| inner.trail.append(Entry::Stop, now));
+        inner.ended = true;
         self.note(&written, now);
     }
 

@@ -281,6 +281,18 @@ fn other_policies_end_a_period_and_late_requests_count_where_they_belong() {
 }
 
 #[test]
+fn nothing_is_written_behind_the_last_entry() {
+    let sidecar = Sidecar::new();
+    let (audit, ledger) = (sidecar.open(), sidecar.ledger(start()));
+    audit.start(std::slice::from_ref(&ledger), start()).unwrap();
+    audit.stop(hours(1));
+    ledger.send(&sidecar.left("x")).accepted();
+    audit.replaced(&[ledger], hours(2));
+    audit.look_after(hours(3));
+    assert_eq!(kinds(&sidecar.whole()).last(), Some(&"stop"));
+}
+
+#[test]
 fn nothing_is_lost_where_an_entry_cannot_be_written() {
     let mut sidecar = Sidecar::new();
     sidecar.settings.required = true;

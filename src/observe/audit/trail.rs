@@ -227,7 +227,9 @@ impl Trail {
         let path = self.settings.directory.join(file_name(self.head.seq + 1));
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
         self.folder.sync_all()?;
-        (self.file, self.path, self.len, self.begun) = (Some(file), path, 0, Some(now));
+        // Nothing, unless somebody else put it there.
+        let len = file.metadata()?.len();
+        (self.file, self.path, self.len, self.begun) = (Some(file), path, len, Some(now));
         Ok(())
     }
 
