@@ -190,36 +190,23 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    match (a.last_chunk::<16>(), b.last_chunk::<16>()) {
-        (Some(a_last), Some(b_last)) => a_last == b_last && same_blocks(&a[..a.len() - 1], &b[..b.len() - 1]),
-        _ => same_short(a, b),
+    match ends::<32>(a, b) {
+        Some(same) if a.len() <= 64 => same,
+        Some(same) => same && a == b,
+        None => ends::<16>(a, b).unwrap_or_else(|| same_short(a, b)),
     }
 }
 
-/// The blocks of 16 at the beginning.
+/// Whether the first and the last `N` bytes are the same: those are all if there are no more than twice as many.
 #[inline]
-fn same_blocks(mut a: &[u8], mut b: &[u8]) -> bool {
-    while let (Some((a_first, a_rest)), Some((b_first, b_rest))) =
-        (a.split_first_chunk::<16>(), b.split_first_chunk::<16>())
-    {
-        if a_first != b_first {
-            return false;
-        }
-        (a, b) = (a_rest, b_rest);
-    }
-    true
+fn ends<const N: usize>(a: &[u8], b: &[u8]) -> Option<bool> {
+    Some(a.first_chunk::<N>()? == b.first_chunk::<N>()? && a.last_chunk::<N>()? == b.last_chunk::<N>()?)
 }
 
 /// Of equal length below 16.
 #[inline]
 fn same_short(a: &[u8], b: &[u8]) -> bool {
-    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        (Some(a1), Some(b1), Some(a2), Some(b2)) => a1 == b1 && a2 == b2,
-        _ => match (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>()) {
-            (Some(a1), Some(b1), Some(a2), Some(b2)) => a1 == b1 && a2 == b2,
-            _ => a.iter().zip(b).all(|(a, b)| a == b),
-        },
-    }
+    ends::<8>(a, b).or_else(|| ends::<4>(a, b)).unwrap_or_else(|| a.iter().zip(b).all(|(a, b)| a == b))
 }
 
 #[cfg(test)]

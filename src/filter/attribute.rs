@@ -38,10 +38,11 @@ impl Walk<'_> {
         let (buf, signal) = (&self.buf[..end], self.signal);
         let tag = buf[pos];
         while pos < end && buf[pos] == tag {
-            let (content, stop) = read::length(buf, pos + 1, end)?;
             // What is remembered has the usual shape, and a length of one byte.
-            let asked = if self.remembers && content - pos == 2 {
-                let pair = &buf[content..stop];
+            if let Some(pair) = short_pair(buf, pos)
+                && self.remembers
+            {
+                let (content, stop) = (pos + 2, pos + 2 + pair.len());
                 let Worker { memo, known, counts, learned, identity, edits, .. } = &mut *self.w;
                 match recall(memo, known, place, pair) {
                     Recall::Seen(seen) => {
@@ -51,17 +52,16 @@ impl Walk<'_> {
                             let (bytes, from, to) = seen.replacement();
                             edits.replace_by(buf, pos + 1, stop, bytes, from, to);
                         }
-                        pos = stop;
-                        continue;
                     }
-                    Recall::New(asked) => Some(asked),
-                    Recall::Unsure => None,
+                    Recall::New(asked) => self.new_attribute(Some(asked), part, pos, pos + 1, content, stop)?,
+                    Recall::Unsure => self.new_attribute(None, part, pos, pos + 1, content, stop)?,
                 }
+                pos = stop;
             } else {
-                None
-            };
-            self.new_attribute(asked, part, pos, pos + 1, content, stop)?;
-            pos = stop;
+                let (content, stop) = read::length(buf, pos + 1, end)?;
+                self.new_attribute(None, part, pos, pos + 1, content, stop)?;
+                pos = stop;
+            }
         }
         Ok(pos)
     }
@@ -77,8 +77,13 @@ impl Walk<'_> {
         content: usize,
         end: usize,
     ) -> Result<(), Stop> {
-        let shape = usual_shape(self.buf, content, end);
-        let (Some(asked), Some(text)) = (asked, shape.map(|shape| shape.text)) else {
+        let Some(shape) = usual_shape(self.buf, content, end) else {
+            return match scalar_shape(self.buf, content, end) {
+                Some(key_end) => self.scalar_attribute(part, start, prefix, content, key_end, end),
+                None => self.unusual_attribute(part, start, prefix, content, end),
+            };
+        };
+        let Some(asked) = asked else {
             return self.judge_attribute(shape, part, start, prefix, content, end);
         };
         let (before, mark) = (self.before(), self.w.edits.mark());
@@ -87,28 +92,23 @@ impl Walk<'_> {
         let became = w.edits.last_replacing(prefix, end).filter(|bytes| bytes[0] < 0x80);
         let is_whole = became.is_some() || w.edits.mark() == mark;
         if is_whole && w.turned_out.memorable && !w.known.may_stand(self.buf, content, end) {
-            let host = w.turned_out.host.then_some((text - content) as u8);
+            let host = w.turned_out.host.then_some((shape.text - content) as u8);
             before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
         }
         Ok(())
     }
 
-    /// An attribute, by its key and value.
+    /// An attribute of the usual shape, by its key and value.
     fn judge_attribute(
         &mut self,
-        shape: Option<Shape>,
+        shape: Shape,
         part: Part,
         start: usize,
         prefix: usize,
         content: usize,
         end: usize,
     ) -> Result<(), Stop> {
-        let Some(Shape { key_end, inner, text }) = shape else {
-            return match scalar_shape(self.buf, content, end) {
-                Some(key_end) => self.scalar_attribute(part, start, prefix, content, key_end, end),
-                None => self.unusual_attribute(part, start, prefix, content, end),
-            };
-        };
+        let Shape { key_end, inner, text } = shape;
         let place = self.place(part);
         let key = self.key(place, part, content + 2, key_end)?;
         let known = self.w.keys.get(key);
@@ -475,6 +475,13 @@ impl Walk<'_> {
         self.w.path.truncate(depth);
         walked
     }
+}
+
+/// The content of a field whose tag stands at `pos`, if its length has one byte.
+#[inline]
+fn short_pair(buf: &[u8], pos: usize) -> Option<&[u8]> {
+    let len = *buf.get(pos + 1).filter(|len| **len < 0x80)?;
+    buf[pos + 2..].get(..usize::from(len))
 }
 
 /// Where in an attribute of the usual shape the key ends, the value's length stands and the text begins.

@@ -67,7 +67,7 @@ impl Counts {
         self.field
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn rule(&mut self, rule: RuleId) {
         self.acts += 1;
         self.last = rule;

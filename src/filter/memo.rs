@@ -19,6 +19,35 @@ const ENTRIES: usize = 16_384;
 pub(super) struct Memo {
     table: Table<Seen>,
     seed: Seed,
+    /// Texts of up to eight bytes that stay as they are (`INFO`), by [`Short::slot`]: in front of the table.
+    short: Vec<Option<Short>>,
+}
+
+/// A text of up to eight bytes that stands somewhere while certain names are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Short {
+    /// Its place and its length.
+    key: u64,
+    text: u64,
+    names: u32,
+}
+
+const SHORTS: usize = 256;
+
+impl Short {
+    /// The text at `start..end`, which stands at the place of that number. (Not at the very end of the buffer.)
+    #[inline]
+    pub fn of(place: u64, names: u32, buf: &[u8], start: usize, end: usize) -> Option<Short> {
+        let len = end - start;
+        let eight = buf.get(start..)?.first_chunk().filter(|_| (1..=8).contains(&len))?;
+        let text = u64::from_le_bytes(*eight) & u64::MAX >> (64 - 8 * len);
+        Some(Short { key: place | len as u64, text, names })
+    }
+
+    #[inline]
+    fn slot(&self) -> usize {
+        ((self.text ^ self.key.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize
+    }
 }
 
 /// What replaced something.
@@ -63,13 +92,27 @@ pub(super) struct Asked {
 
 impl Default for Memo {
     fn default() -> Memo {
-        Memo { table: Table::new(ENTRIES), seed: Seed::default() }
+        Memo { table: Table::new(ENTRIES), seed: Seed::default(), short: Vec::new() }
     }
 }
 
 impl Memo {
     pub fn clear(&mut self) {
         self.table.clear();
+        self.short.clear();
+    }
+
+    /// Whether a short text is known to stay as it is.
+    #[inline]
+    pub fn stays(&self, short: &Short) -> bool {
+        self.short.get(short.slot()).is_some_and(|known| known.as_ref() == Some(short))
+    }
+
+    /// Takes down that a short text stays as it is.
+    #[cold]
+    pub fn note_short(&mut self, short: Short) {
+        self.short.resize(SHORTS, None);
+        self.short[short.slot()] = Some(short);
     }
 
     /// What is known of the bytes that stand at the place of that number. (No more than [`MAX`].)
@@ -182,6 +225,29 @@ mod tests {
             memo.insert(asked, was, became);
             assert!(memo.find(here.number(), was).1.is_none());
         }
+    }
+
+    #[test]
+    fn a_short_text_is_known_again_at_its_place_with_the_same_names_and_no_longer() {
+        let (mut memo, buf) = (Memo::default(), b"INFO and WARN and more");
+        let (here, there) = (place(Part::SeverityText).number(), place(Part::SpanName).number());
+        let short = |place, names, start, end| Short::of(place, names, buf, start, end).unwrap();
+        memo.note_short(short(here, 1, 0, 4));
+        assert!(memo.stays(&short(here, 1, 0, 4)));
+        for other in [
+            short(here, 1, 0, 3),
+            short(here, 1, 0, 5),
+            short(here, 1, 9, 13),
+            short(here, 2, 0, 4),
+            short(there, 1, 0, 4),
+        ] {
+            assert!(!memo.stays(&other), "{other:?}");
+        }
+        assert_eq!(Short::of(here, 1, buf, 0, 9), None, "too long");
+        assert_eq!(Short::of(here, 1, buf, 0, 0), None, "empty");
+        assert_eq!(Short::of(here, 1, buf, 18, 22), None, "at the end of the buffer");
+        memo.clear();
+        assert!(!memo.stays(&short(here, 1, 0, 4)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::Worker;
 use super::counts::Counts;
 use super::identity::{self, Identity};
 use super::learn::Learned;
-use super::memo::{Asked, MAX, Memo, Seen, Token};
+use super::memo::{Asked, MAX, Memo, Seen, Short, Token};
 use super::text::Outcome;
 use super::walk::{Stop, Walk};
 
@@ -113,10 +113,17 @@ impl Walk<'_> {
         if self.remembers && end - content <= MAX {
             let place = self.place(part).number();
             let text = &self.buf[content..end];
+            let short = Short::of(place, self.w.names, self.buf, content, end);
+            if short.is_some_and(|short| self.w.memo.stays(&short)) {
+                return Ok(());
+            }
             let Worker { memo, known, counts, learned, identity, edits, .. } = &mut *self.w;
             match recall(memo, known, place, text) {
                 Recall::Seen(seen) => {
-                    let Some(token) = seen.token() else { return Ok(()) };
+                    let Some(token) = seen.token() else {
+                        short.into_iter().for_each(|short| memo.note_short(short));
+                        return Ok(());
+                    };
                     token.act(text, counts, learned, identity, || identity::of_text(self.signal, part));
                     edits.stage(content, end, |out| out.extend_from_slice(token.bytes));
                     edits.place(self.buf, [(prefix, content)], end);

@@ -181,18 +181,33 @@ impl Edits {
         // So that short replacements can be copied in blocks.
         self.bytes.extend_from_slice(&[0; BLOCK]);
         let mut growth: usize = self.staged.iter().fold(0, |growth, one| growth.wrapping_add(one.growth()));
-        let mut lengths = [Varint::default(); N];
-        for (length, (prefix, content)) in lengths.iter_mut().zip(fields).rev() {
-            *length = Varint::at_least((end - content).wrapping_add(growth) as u64, content - prefix);
-            growth = growth.wrapping_add(length.len).wrapping_sub(content - prefix);
+        let (mut lengths, mut widened) = ([(0, 0); N], false);
+        for index in (0..N).rev() {
+            let (prefix, content) = fields[index];
+            let (length, width) = ((end - content).wrapping_add(growth), content - prefix);
+            lengths[index] = (length, width_of(length).max(width));
+            widened |= lengths[index].1 != width;
+            growth = growth.wrapping_add(lengths[index].1 - width);
         }
         self.copy(input, outermost);
         let at = self.out.len();
-        for (length, (prefix, content)) in lengths.iter().zip(fields) {
-            put(&mut self.out, input, self.copied, prefix);
-            length.put(&mut self.out);
-            self.copied = content;
+        if widened {
+            for ((length, width), (prefix, content)) in lengths.into_iter().zip(fields) {
+                put(&mut self.out, input, self.copied, prefix);
+                let from = self.out.len();
+                self.out.extend_from_slice(&[0; MAX_WIDTH]);
+                self.out.truncate(from + width);
+                write_length(&mut self.out[from..], length);
+                self.copied = content;
+            }
+        } else {
+            // Up to the text it all stays where it is.
+            put(&mut self.out, input, outermost, text);
+            for ((length, width), (prefix, _)) in lengths.into_iter().zip(fields) {
+                write_length(&mut self.out[at + prefix - outermost..][..width], length);
+            }
         }
+        self.copied = text;
         for one in &self.staged {
             put(&mut self.out, input, self.copied, one.start as usize);
             put(&mut self.out, &self.bytes, one.at as usize, (one.at + one.len) as usize);
@@ -259,19 +274,11 @@ impl Edits {
     #[inline(never)]
     fn mend(&mut self, open: Open, prefix: usize, content: usize, len: usize) {
         let (from, to) = (prefix.wrapping_add(open.shift), content.wrapping_add(open.shift));
-        let (mut left, last) = (len, to - 1);
-        for at in from..last {
-            self.out[at] = left as u8 | 0x80;
-            left >>= 7;
+        let width = width_of(len);
+        if width > to - from {
+            self.out.splice(from..to, std::iter::repeat_n(0, width));
         }
-        match u8::try_from(left) {
-            Ok(byte @ ..0x80) => self.out[last] = byte,
-            // It needs more room.
-            _ => {
-                let length = Varint::at_least(len as u64, 1);
-                self.out.splice(from..to, length.as_slice().iter().copied());
-            }
-        }
+        write_length(&mut self.out[from..from + width.max(to - from)], len);
     }
 }
 
@@ -280,6 +287,32 @@ impl Staged {
     #[inline]
     fn growth(&self) -> usize {
         (self.len as usize).wrapping_sub((self.end - self.start) as usize)
+    }
+}
+
+/// Bytes that a length takes: five hold more than any message's.
+const MAX_WIDTH: usize = 5;
+
+#[inline]
+fn width_of(length: usize) -> usize {
+    match length {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        _ => MAX_WIDTH,
+    }
+}
+
+/// Writes a length as a varint that takes all of `out`.
+#[inline]
+fn write_length(out: &mut [u8], mut length: usize) {
+    if let Some((last, others)) = out.split_last_mut() {
+        for byte in others {
+            *byte = length as u8 | 0x80;
+            length >>= 7;
+        }
+        *last = length as u8;
     }
 }
 
@@ -301,64 +334,13 @@ fn put(out: &mut Vec<u8>, buf: &[u8], from: usize, to: usize) {
     }
 }
 
-/// A varint of up to ten bytes, padded on request.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Varint {
-    bytes: [u8; 10],
-    len: usize,
-}
-
-impl Varint {
-    /// `value` in at least `width` bytes.
-    #[inline]
-    pub fn at_least(value: u64, width: usize) -> Varint {
-        let mut bytes = [0; 10];
-        match (value, width) {
-            (..0x80, ..=1) => {
-                bytes[0] = value as u8;
-                Varint { bytes, len: 1 }
-            }
-            (..0x4000, ..=2) => {
-                (bytes[0], bytes[1]) = (value as u8 | 0x80, (value >> 7) as u8);
-                Varint { bytes, len: 2 }
-            }
-            _ => Varint::long(value, width),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn long(mut value: u64, width: usize) -> Varint {
-        let mut bytes = [0; 10];
-        let mut len = 0;
-        loop {
-            let more = value > 0x7f || len + 1 < width;
-            bytes[len] = (value & 0x7f) as u8 | if more { 0x80 } else { 0 };
-            len += 1;
-            value >>= 7;
-            if !more {
-                return Varint { bytes, len };
-            }
-        }
-    }
-
-    pub fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    #[inline]
-    fn put(&self, out: &mut Vec<u8>) {
-        match self.len {
-            1 => out.push(self.bytes[0]),
-            2 => out.extend_from_slice(&[self.bytes[0], self.bytes[1]]),
-            _ => out.extend_from_slice(self.as_slice()),
-        }
-    }
-}
-
 /// Appends `value` as a varint.
-pub fn put_varint(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(Varint::at_least(value, 1).as_slice());
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value > 0x7f {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }
 
 /// Appends a length-delimited field.
