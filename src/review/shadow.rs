@@ -188,16 +188,17 @@ impl Pair {
         } else {
             Default::default()
         };
+        // `how` says no more where both are replacements that show nothing.
         let change = match (&was.after, &is.after, how(leaf, was.after.as_ref(), is.after.as_ref())) {
             (None, Some(_), _) | (_, _, Some(How::Readable)) => Change::NewlyLeaves,
             (_, None, _) | (_, _, Some(How::Narrower)) => Change::NoLongerLeaves,
-            (_, _, said) => {
-                match said.unwrap_or_else(|| by_action((&self.live, &rules), (&self.candidate, &candidate_rules))) {
-                    How::Looser | How::Readable => Change::Looser,
-                    How::Otherwise => Change::Otherwise,
-                    How::Narrower => Change::Narrower,
-                }
-            }
+            // What nobody looked into is taken for the worst.
+            _ if !explain => Change::Looser,
+            _ => match by_action((&self.live, &rules), (&self.candidate, &candidate_rules)) {
+                How::Looser | How::Readable => Change::Looser,
+                How::Otherwise => Change::Otherwise,
+                How::Narrower => Change::Narrower,
+            },
         };
         Disagreement {
             signal,
@@ -318,6 +319,15 @@ mod tests {
                 "body  no_longer_leaves addresses-in-text>w 1",
             ]
         );
+    }
+
+    #[test]
+    fn of_a_record_with_many_fields_those_that_are_not_looked_into_are_taken_for_the_worst() {
+        let keys: Vec<String> = (0..EXPLAINED + 6).map(|number| format!("note{number}")).collect();
+        let request = logs(&[log(&keys.iter().map(|key| (key.as_str(), "alice")).collect::<Vec<_>>())]);
+        let rule = |action: &str| format!("rules: [{{name: n, keys: ['note*'], as: user, action: {action}}}]\n");
+        let rows = compare(&rule("pseudonymise"), &rule("redact"), Signal::Logs, &request);
+        assert_eq!(rows, ["record.attributes note* narrower n>n 64", "record.attributes note* looser ->- 6"]);
     }
 
     #[test]
