@@ -80,7 +80,7 @@ fn text(shadow: &Shadow) -> String {
     let since = jiff::Timestamp::from_second(shadow.since).map_or_else(|_| String::new(), |since| since.to_string());
     let mut lines = vec![
         format!(
-            "{destinations}: candidate {} ({}) beside {}, {} of requests, since {since}",
+            "{destinations}: candidate {} ({}) beside {}, {} requests, since {since}",
             shadow.name,
             short(&shadow.digest),
             short(&shadow.live_digest),
@@ -136,7 +136,7 @@ fn rule(name: &str) -> &str {
 }
 
 fn share(sample: f64) -> String {
-    if sample >= 1.0 { "all".to_owned() } else { format!("{} %", sample * 100.0) }
+    if sample >= 1.0 { "all".to_owned() } else { format!("{} % of", sample * 100.0) }
 }
 
 fn missed(shadow: &Shadow) -> String {
