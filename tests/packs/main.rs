@@ -62,10 +62,6 @@ impl Tally {
         self.0.values().filter(|gone| **gone).count()
     }
 
-    fn percent(&self) -> f64 {
-        100.0 * self.gone() as f64 / self.0.len().max(1) as f64
-    }
-
     fn show_left(&self) {
         if std::env::var_os("PRIVET_RECALL_MISSES").is_some() {
             self.0.iter().filter(|(_, gone)| !**gone).take(40).for_each(|(value, _)| println!("      left: {value}"));

@@ -26,21 +26,6 @@ enum Class {
     User,
 }
 
-impl Class {
-    /// The least share that must be gone, in percent. Those of addresses, e-mails and hosts are the detectors' goals.
-    fn goal(self) -> f64 {
-        match self {
-            Class::Address => 99.9,
-            Class::Email => 99.8,
-            Class::Host => 99.5,
-            Class::CloudCredential => 95.0,
-            // Labels of users are noisy: passwords and words of the messages are among them.
-            Class::User => 65.0,
-            _ => 100.0,
-        }
-    }
-}
-
 const PROMISES: [(&str, &[Class]); 5] = [
     (
         "server-agent",
@@ -111,7 +96,7 @@ fn nothing_that_must_stay_leaves_devsecops_agent() {
     judge(&PROMISES[4]);
 }
 
-/// Puts every case through a pack, prints what is left of each class, and fails where a goal is missed.
+/// Puts every case through a pack, prints what is left of each class, and fails where anything is.
 fn judge((name, classes): &(&str, &[Class])) {
     let Some(data) = data() else { return };
     let mut cases: Vec<Case> =
@@ -129,14 +114,14 @@ fn judge((name, classes): &(&str, &[Class])) {
         }
     }
     let mut missed = Vec::new();
-    println!("{:<24} {:<16} {:>8} {:>8} {:>9} {:>7}", "pack", "must stay", "distinct", "gone", "percent", "goal");
+    println!("{:<24} {:<16} {:>8} {:>8}", "pack", "must stay", "distinct", "gone");
     for class in *classes {
         let tally = table.entry(*class).or_default();
-        let (distinct, gone, percent, goal) = (tally.0.len(), tally.gone(), tally.percent(), class.goal());
-        println!("{name:<24} {:<16} {distinct:>8} {gone:>8} {percent:>8.2}% {goal:>6}%", format!("{class:?}"));
+        let (distinct, gone) = (tally.0.len(), tally.gone());
+        println!("{name:<24} {:<16} {distinct:>8} {gone:>8}", format!("{class:?}"));
         tally.show_left();
-        if distinct == 0 || percent < goal {
-            missed.push(format!("{class:?} {percent:.2} %"));
+        if distinct == 0 || gone < distinct {
+            missed.push(format!("{class:?}: {gone} of {distinct} gone"));
         }
     }
     assert!(missed.is_empty(), "{name}: {missed:?}");
@@ -178,8 +163,32 @@ fn is_gone(class: Class, value: &str, left: &str) -> bool {
         Class::CloudCredential => !left.contains(value) && !left.contains(&value[value.len() / 2..]),
         // Browsers' versions may look like an address that stands beside them.
         Class::Address => !stands_in(value, &left.replace(&format!("Chrome/{value}"), "")),
+        Class::User => !stands_in(value, &without_other_words(value, left)),
         _ => !stands_in(value, left),
     }
+}
+
+/// Where a label of a user is a word that stands for something else in the same text, too.
+fn without_other_words(value: &str, left: &str) -> String {
+    const OTHER_WORDS: [(&str, &[&str]); 8] = [
+        // the path of a page
+        ("admin", &["/html/admin/"]),
+        // a database
+        ("postgres", &["database=postgres"]),
+        ("test", &["Schema: test", "from test where", "UPDATE test ", "test."]),
+        // a statement's first word
+        ("select", &["select config."]),
+        // the word that says what follows, and the beginning of the token itself
+        ("user", &["denied for user '", "user_", "(id, user)", "id, user FROM"]),
+        // a system
+        ("ubuntu", &["platform\":\"ubuntu\"", "platform\nubuntu\n"]),
+        // a role, an index
+        ("kibana", &["kibana_system", ".kibana"]),
+        // nobody: the connection came to nothing
+        ("unknown", &["[unknown]@[unknown]"]),
+    ];
+    let places = OTHER_WORDS.iter().filter(|(word, _)| *word == value).flat_map(|(_, places)| *places);
+    places.fold(left.to_owned(), |left, place| left.replace(place, ""))
 }
 
 static HOME: LazyLock<Regex> = LazyLock::new(|| {

@@ -116,7 +116,7 @@ enum Trigger {
 /// The most telling of them: long literals over keywords over runs over short literals.
 fn trigger(keywords: &[Vec<u8>], hir: &Hir) -> Trigger {
     let shortest = keywords.iter().map(Vec::len).min().unwrap_or(0);
-    let inner = literal::required(hir);
+    let inner = literal::required(hir, shortest >= WIDTH);
     match inner {
         Some(inner) if inner.shortest() >= WIDTH => Trigger::Inner(inner),
         inner if shortest >= WIDTH => Trigger::Keywords(inner.and_then(|inner| inner.signs())),

@@ -19,8 +19,10 @@ const LONG_ENOUGH: usize = 6;
 /// Literals are looked for by this many bytes; shorter ones are widened to it.
 pub const WIDTH: usize = 4;
 /// What one literal may be widened to, and all of an expression's.
-const MAX_WIDENED: usize = 64;
-const MAX_ALL_WIDENED: usize = 160;
+const MAX_WIDENED: usize = 512;
+const MAX_ALL_WIDENED: usize = 512;
+/// The same where there are keywords, which find the text for less.
+const MAX_WIDENED_BESIDE_KEYWORDS: usize = 160;
 /// What one vector pass looks for.
 const MAX_SIGNS: usize = 3;
 
@@ -109,11 +111,11 @@ impl Literals {
         Some(signs).filter(|signs| signs.len() <= MAX_SIGNS)
     }
 
-    /// With short ones widened, if that helps.
-    fn widened(self) -> Literals {
+    /// With short ones widened, if that helps and comes to no more than so many.
+    fn widened(self, most: usize) -> Literals {
         let literals: Vec<Literal> = self.literals.iter().flat_map(Literal::widened).collect();
         let widened = Literals { literals };
-        if widened.shortest() > self.shortest() && widened.literals.len() <= MAX_ALL_WIDENED { widened } else { self }
+        if widened.shortest() > self.shortest() && widened.literals.len() <= most { widened } else { self }
     }
 
     /// With the elements that stand behind the one that they are of.
@@ -124,7 +126,7 @@ impl Literals {
 }
 
 /// The best literals that every match of `hir` contains one of; `None` if there are none of two bytes.
-pub fn required(hir: &Hir) -> Option<Literals> {
+pub fn required(hir: &Hir, has_keywords: bool) -> Option<Literals> {
     let found = match analyse(hir) {
         Shape::Exact(all) => to_literals(all),
         Shape::Contains(found) => found,
@@ -134,7 +136,7 @@ pub fn required(hir: &Hir) -> Option<Literals> {
             // What was found in a group did not know of what stands behind the group.
             literal.behind = literal.behind.and(&beside(literal.rest.iter(), Side::Start));
         }
-        found.widened()
+        found.widened(if has_keywords { MAX_WIDENED_BESIDE_KEYWORDS } else { MAX_ALL_WIDENED })
     })
 }
 

@@ -263,7 +263,7 @@ fn matches_in_long_texts_are_found_in_windows_as_in_the_whole() {
 #[test]
 fn literals_are_taken_from_within_the_expression() {
     let literals = |regex: &str| {
-        let mut all: Vec<String> = literal::required(&compile::parsed(regex))
+        let mut all: Vec<String> = literal::required(&compile::parsed(regex), false)
             .into_iter()
             .flat_map(|found| found.literals)
             .map(|literal| String::from_utf8(literal.bytes).expect("ASCII"))
