@@ -3,7 +3,7 @@
 //! ```yaml
 //! when:
 //!   resource: { deployment.environment.name: production, cloud.region: [eu-west-1, eu-central-1] }
-//!   record: { event.outcome: { not: success }, http.route: { matches: "/admin/*" } }
+//!   record: { event.outcome: { not: success }, http.route: { matches: "/admin/*" }, http.response.status_code: { at_least: 500 } }
 //! ```
 //!
 //! All of it must hold. A rule only narrows, so a doubt is decided for the rule: of an attribute that occurs twice with
@@ -54,6 +54,11 @@ pub enum Test {
     /// Equal to one of these.
     In(Vec<Operand>),
     Matches(Glob),
+    /// A number from `least` to `most`, both included.
+    Between {
+        least: i64,
+        most: i64,
+    },
     Exists(bool),
     Not(Box<Test>),
 }
@@ -80,9 +85,22 @@ impl Test {
         match self {
             Test::In(operands) => value.is_some_and(|value| operands.iter().any(|operand| operand.equals(value))),
             Test::Matches(glob) => matches!(value, Some(Scalar::Text(text)) if glob.matches(&super::glob::fold(text))),
+            Test::Between { least, most } => value.is_some_and(|value| between(value, *least, *most)),
             Test::Exists(expected) => value.is_some() == *expected,
             Test::Not(test) => !test.holds_for(value),
         }
+    }
+}
+
+/// Whether it is a number in those bounds, or the text of one. What is no number is in none.
+fn between(value: Scalar<'_>, least: i64, most: i64) -> bool {
+    let whole = |value: i64| (least..=most).contains(&value);
+    let fraction = |value: f64| least as f64 <= value && value <= most as f64;
+    match value {
+        Scalar::Int(value) => whole(value),
+        Scalar::Double(value) => fraction(value),
+        Scalar::Text(text) => text.parse().map_or_else(|_| text.parse().is_ok_and(fraction), whole),
+        Scalar::Bool(_) | Scalar::Other => false,
     }
 }
 
@@ -136,6 +154,21 @@ mod tests {
         assert!(holds(Test::Not(Box::new(is("a"))), &[]));
         assert!(holds(Test::Exists(false), &[]));
         assert!(holds(Test::Exists(true), &[("k", Scalar::Other)]));
+    }
+
+    #[test]
+    fn numbers_lie_between_bounds_however_they_are_sent() {
+        let server_error = || Test::Between { least: 500, most: 599 };
+        for inside in [Scalar::Int(500), Scalar::Double(599.0), Scalar::Text("503"), Scalar::Text("500.5")] {
+            assert!(holds(server_error(), &[("k", inside)]), "{inside:?}");
+        }
+        for outside in
+            [Scalar::Int(499), Scalar::Double(599.5), Scalar::Double(f64::NAN), Scalar::Text("5xx"), Scalar::Bool(true)]
+        {
+            assert!(!holds(server_error(), &[("k", outside)]), "{outside:?}");
+            assert!(holds(Test::Not(Box::new(server_error())), &[("k", outside)]), "{outside:?}");
+        }
+        assert!(!holds(server_error(), &[]));
     }
 
     #[test]

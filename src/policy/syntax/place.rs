@@ -92,8 +92,11 @@ fn read_test(reader: &mut Reader<'_>, node: &Node) -> Option<Test> {
             None
         }
         Yaml::List(items) => items.iter().map(|item| operand(reader, item)).collect::<Option<Vec<_>>>().map(Test::In),
+        Yaml::Map(entries) if entries.iter().all(|(key, _)| BOUNDS.contains(&key.value.word().as_str())) => {
+            read_bounds(reader, node)
+        }
         Yaml::Map(entries) if entries.len() == 1 => {
-            let fields = reader.fields(node, "a test", &["in", "matches", "exists", "not"])?;
+            let fields = reader.fields(node, "a test", &["in", "matches", "exists", "not", BOUNDS[0], BOUNDS[1]])?;
             if let Some(node) = fields.get("in") {
                 let items = reader.filled_list(node, "nothing is in an empty list")?;
                 return items.iter().map(|item| operand(reader, item)).collect::<Option<Vec<_>>>().map(Test::In);
@@ -108,9 +111,31 @@ fn read_test(reader: &mut Reader<'_>, node: &Node) -> Option<Test> {
             fields.get("not").and_then(|node| read_test(reader, node)).map(|test| Test::Not(Box::new(test)))
         }
         Yaml::Map(_) => {
-            reader.error(Code::BadCondition, &node.at, "a test is one of `in`, `matches`, `exists`, `not`");
+            let message = "a test is one of `in`, `matches`, `exists`, `not`, or `at_least` and `at_most`";
+            reader.error(Code::BadCondition, &node.at, message);
             None
         }
         _ => operand(reader, node).map(|operand| Test::In(vec![operand])),
     }
+}
+
+const BOUNDS: [&str; 2] = ["at_least", "at_most"];
+
+/// A number's bounds, one of them or both.
+fn read_bounds(reader: &mut Reader<'_>, node: &Node) -> Option<Test> {
+    let fields = reader.fields(node, "a test", &BOUNDS)?;
+    let mut bound = |key, open| match fields.get(key) {
+        Some(node) => reader.number(node, i64::MIN..=i64::MAX),
+        None => Some(open),
+    };
+    let (least, most) = (bound(BOUNDS[0], i64::MIN)?, bound(BOUNDS[1], i64::MAX)?);
+    if least > most {
+        reader.error(Code::BadCondition, &node.at, format!("no number is {least} at least and {most} at most"));
+        return None;
+    }
+    if fields.get(BOUNDS[0]).is_none() && fields.get(BOUNDS[1]).is_none() {
+        reader.error(Code::Empty, &node.at, "this test says nothing");
+        return None;
+    }
+    Some(Test::Between { least, most })
 }
