@@ -117,7 +117,7 @@ impl Walk<'_> {
         }
         let plan = known.plan;
         self.w.turned_out.memorable &= !hides(plan);
-        let identity = identity::of_attribute(self.signal, part, content, end);
+        let identity = identity::of_attribute(self.signal, part, content, end).under(plan, part);
         match self.text(text, end, plan, part, identity)? {
             Outcome::Untouched => {}
             Outcome::Staged => {
@@ -169,8 +169,9 @@ impl Walk<'_> {
         let field = pair.key.or(self.profiles.key(self.buf, &pair));
         let (from, to) = field.map_or((content, content), |field| (field.value, field.end));
         let key = self.key(place, part, from, to)?;
-        let identity = identity::of_attribute(self.signal, part, content, end);
-        let under = Under { part, plan: self.w.keys.get(key).plan, identity };
+        let plan = self.w.keys.get(key).plan;
+        let identity = identity::of_attribute(self.signal, part, content, end).under(plan, part);
+        let under = Under { part, plan, identity };
         let depth = self.w.path.len();
         self.w.path.extend_from_slice(&self.buf[from..to]);
         let walked = self.pair(under, key, &pair, start, prefix, content, end);
@@ -433,12 +434,12 @@ impl Walk<'_> {
             Ok(())
         })?;
         // A whole treatment that removes acts on an empty list, too.
-        let removes = under.plan.whole.is_some_and(|whole| whole.action == Action::Stay);
+        let removes = under.plan.whole.is_some_and(|whole| whole.action.removes());
         Ok(if removes { Outcome::Removed } else { Outcome::Untouched })
     }
 
     fn map(&mut self, under: Under, field: &Field) -> Result<Outcome, Stop> {
-        let removes = under.plan.whole.is_some_and(|whole| whole.action == Action::Stay);
+        let removes = under.plan.whole.is_some_and(|whole| whole.action.removes());
         if removes {
             return Ok(Outcome::Removed);
         }
@@ -469,7 +470,7 @@ impl Walk<'_> {
         self.w.path.extend_from_slice(&self.buf[from..to]);
         let walked = self.nested_key(under, from, to).and_then(|key| {
             let plan = self.policy.join(under.plan, self.w.keys.get(key).plan);
-            let under = Under { plan, ..under };
+            let under = Under { plan, identity: under.identity.under(plan, under.part), ..under };
             self.pair(under, key, &pair, element.start, element.prefix, element.value, element.end)
         });
         self.w.path.truncate(depth);

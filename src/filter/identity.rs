@@ -4,13 +4,14 @@
 //! there could make two series one; so an opaque series token over what went is put in its place, which keeps them apart
 //! and says nothing else.
 
-use crate::otlp::schema::MESSAGES;
+use crate::otlp::schema::{self, MESSAGES};
 use crate::otlp::{Part, Signal};
-use crate::policy::{Action, Treatment};
+use crate::policy::{Action, Plan, RuleId, Treatment};
 use crate::wire::edit::put_field;
 
+use super::aggregate::{MARK, text_pair};
 use super::attribute::attributes_field;
-use super::walk::Walk;
+use super::walk::{Stop, Walk};
 
 /// The attribute that carries the token.
 pub const SERIES_KEY: &str = "privet.series";
@@ -24,29 +25,60 @@ pub(super) enum Identity {
         content: usize,
         end: usize,
     },
+    /// The same where the policy asks to aggregate: points that differ in it only are to be one.
+    Aggregated {
+        content: usize,
+        end: usize,
+        by: RuleId,
+    },
     /// A name: a token joins the replacement.
     Name,
 }
 
+impl Identity {
+    /// The same under what the policy says of a key.
+    pub fn under(self, plan: Plan, part: Part) -> Identity {
+        let whole = plan.whole.filter(|whole| whole.action == Action::Aggregate && part == Part::PointAttributes);
+        match (self, whole) {
+            (Identity::Attribute { content, end }, Some(whole)) => {
+                Identity::Aggregated { content, end, by: whole.rule }
+            }
+            (other, _) => other,
+        }
+    }
+}
+
 /// The attributes of the message at hand whose values no longer tell their series apart, as ranges of the request.
 #[derive(Debug, Default)]
-pub(super) struct Pairs(Vec<(u32, u32)>);
+pub(super) struct Pairs {
+    apart: Vec<(u32, u32)>,
+    /// Those that are to be added up over, and the last rule that says so.
+    added: Vec<(u32, u32)>,
+    added_by: RuleId,
+}
 
 impl Pairs {
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.apart.clear();
+        self.added.clear();
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.apart.len() + self.added.len()
     }
 
     pub fn add(&mut self, identity: Identity) {
-        if let Identity::Attribute { content, end } = identity {
-            let pair = (content as u32, end as u32);
-            if self.0.last() != Some(&pair) {
-                self.0.push(pair);
+        let (pairs, content, end) = match identity {
+            Identity::Attribute { content, end } => (&mut self.apart, content, end),
+            Identity::Aggregated { content, end, by } => {
+                self.added_by = by;
+                (&mut self.added, content, end)
             }
+            Identity::None | Identity::Name => return,
+        };
+        let pair = (content as u32, end as u32);
+        if pairs.last() != Some(&pair) {
+            pairs.push(pair);
         }
     }
 }
@@ -77,7 +109,8 @@ pub(super) fn merges(treatment: &Treatment, text: &[u8], address: u128) -> bool 
     match treatment.action {
         Action::Keep => false,
         Action::Pseudonymise | Action::Encrypt => !is_canonical(text, address),
-        Action::Generalise | Action::Mask | Action::Redact | Action::Stay | Action::DropRecord => true,
+        Action::Generalise | Action::Mask | Action::Redact => true,
+        Action::Stay | Action::Aggregate | Action::DropRecord => true,
     }
 }
 
@@ -106,25 +139,40 @@ static PLAIN: [bool; 256] = {
 };
 
 impl Walk<'_> {
-    /// Puts the token of what went from a resource's, scope's or point's attributes among them, at the message's end.
-    pub fn tell_series_apart(&mut self, message: u8, end: usize) {
-        if self.w.identity.0.is_empty() {
-            return;
+    /// Puts the token of what went from a resource's, scope's or point's attributes among them, at the message's end; and a
+    /// mark of what is to be added up over.
+    pub fn tell_series_apart(&mut self, message: u8, end: usize) -> Result<(), Stop> {
+        if self.w.identity.len() == 0 {
+            return Ok(());
         }
+        let Pairs { apart, added, added_by } = std::mem::take(&mut self.w.identity);
+        if !added.is_empty() {
+            if message == schema::SUMMARY_DATA_POINT.id {
+                // Quantiles cannot be added.
+                return Err(Stop::Drop(added_by));
+            }
+            self.w.marked = true;
+        }
+        for (key, pairs) in [(SERIES_KEY.as_bytes(), &apart), (MARK, &added)] {
+            if !pairs.is_empty() {
+                self.put_series_token(message, end, key, pairs);
+            }
+        }
+        // Its room is for the next.
+        self.w.identity = Pairs { apart, added, added_by };
+        self.w.identity.clear();
+        Ok(())
+    }
+
+    fn put_series_token(&mut self, message: u8, end: usize, key: &[u8], pairs: &[(u32, u32)]) {
         let buf = self.buf;
-        let mut pairs: Vec<&[u8]> =
-            self.w.identity.0.iter().map(|(start, end)| &buf[*start as usize..*end as usize]).collect();
+        let mut pairs: Vec<&[u8]> = pairs.iter().map(|(start, end)| &buf[*start as usize..*end as usize]).collect();
         pairs.sort_unstable();
         let mut token = Vec::new();
         self.engine.pseudonyms().series(&mut pairs.into_iter(), &mut token);
-        self.w.identity.clear();
-
         let number = attributes_field(MESSAGES[usize::from(message)]).expect("what identifies a series has attributes");
-        let (mut value, mut pair, mut field) = (Vec::new(), Vec::new(), Vec::new());
-        put_field(&mut value, 1, &token);
-        put_field(&mut pair, 1, SERIES_KEY.as_bytes());
-        put_field(&mut pair, 2, &value);
-        put_field(&mut field, number, &pair);
+        let mut field = Vec::new();
+        put_field(&mut field, number, &text_pair(key, &token));
         self.w.edits.replace(self.buf, end, end, &field);
     }
 }

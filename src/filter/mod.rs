@@ -7,13 +7,14 @@
 //!   │        └ keys: the policy's answer for each distinct key, interned
 //!   ├ lookahead: what a resource or record says of itself, before its parts are judged
 //!   ├ learn: names that one place of a record gives away hold for all of it
-//!   ├ identity: no two series of a metric become one
+//!   ├ identity: no two series of a metric become one, but where they are to be added up: aggregate
 //!   └ profiles: text that stands elsewhere than where it is used
 //! ```
 //!
 //! Everything fails closed: what the schema does not know is deleted, what parsers would read differently is refused,
 //! what cannot be searched is redacted whole.
 
+mod aggregate;
 mod attribute;
 mod counts;
 mod identity;
@@ -81,6 +82,8 @@ pub struct Worker {
     scratch: Vec<u8>,
     path: Vec<u8>,
     identity: identity::Pairs,
+    /// A point has a mark for [`aggregate`].
+    marked: bool,
     /// Names that the record at hand gave away.
     learned: learn::Learned,
     /// What the text at hand turned out to be, so that it can be remembered or not.
@@ -162,7 +165,15 @@ impl Engine {
         let mut walk = walk::Walk::new(self, worker, signal, &request);
         walk.request()?;
         let (records, dropped) = (walk.records, walk.dropped);
-        let bytes = if worker.edits.is_empty() { request } else { Bytes::from(worker.edits.finish(&request)) };
+        let bytes = match worker.edits.is_empty() {
+            true => request,
+            false if worker.marked => {
+                let marked = worker.edits.finish(&request);
+                let added = aggregate::add_up(&self.pseudonyms, &marked);
+                Bytes::from(added.map_err(|malformed| Refusal::Malformed { reason: malformed.reason() })?)
+            }
+            false => Bytes::from(worker.edits.finish(&request)),
+        };
         Ok(Filtered { bytes, records, dropped })
     }
 
@@ -196,6 +207,7 @@ impl Worker {
         self.edits.clear();
         self.counts.end();
         self.identity.clear();
+        self.marked = false;
         self.forget_names();
     }
 }

@@ -21,7 +21,7 @@ fn engine(rules: &str) -> Engine {
 }
 
 /// With nothing below.
-fn engine_of(rules: &str) -> Engine {
+pub(super) fn engine_of(rules: &str) -> Engine {
     let text = format!("version: 1\nname: test\n{rules}");
     let parsed = Policy::parse(&[("test.yaml", &text)], jiff::civil::date(2026, 1, 1));
     let policy = Arc::new(parsed.unwrap_or_else(|wrong| panic!("{wrong:?}")));
@@ -35,7 +35,7 @@ fn text(value: &str) -> Option<AnyValue> {
     Some(AnyValue { value: Some(Any::StringValue(value.into())) })
 }
 
-fn pair(key: &str, value: &str) -> KeyValue {
+pub(super) fn pair(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.into(), value: text(value), ..Default::default() }
 }
 
@@ -50,7 +50,7 @@ fn resource(attributes: Vec<KeyValue>) -> Resource {
 }
 
 /// Filters a request, and again with a worker that remembers it: that must change nothing.
-fn filter_as_ever(engine: &Engine, signal: Signal, request: Vec<u8>) -> Result<Filtered, Refusal> {
+pub(super) fn filter_as_ever(engine: &Engine, signal: Signal, request: Vec<u8>) -> Result<Filtered, Refusal> {
     let (mut worker, request) = (Worker::default(), Bytes::from(request));
     let first = engine.filter(&mut worker, signal, request.clone());
     let counts = worker.take_counts();

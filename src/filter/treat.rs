@@ -52,7 +52,7 @@ impl Walk<'_> {
         match treatment.action {
             Action::Keep => return Ok(Outcome::Untouched),
             Action::DropRecord => return Err(Stop::Drop(treatment.rule)),
-            Action::Stay => {
+            Action::Stay | Action::Aggregate => {
                 self.w.counts.rule(treatment.rule);
                 return Ok(Outcome::Removed);
             }

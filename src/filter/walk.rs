@@ -454,7 +454,7 @@ impl<'a> Walk<'a> {
             }
             Role::Source => self.inside(prefix, content, end, |walk| {
                 walk.fields(child, content, end)?;
-                walk.tell_series_apart(child, end);
+                walk.tell_series_apart(child, end)?;
                 if walk.signal == Signal::Profiles && child == schema::RESOURCE.id {
                     walk.stamp_retention(child, end);
                 }
@@ -485,7 +485,7 @@ impl<'a> Walk<'a> {
         }
         if role == Role::DataPoint {
             self.fields(message, content, end)?;
-            self.tell_series_apart(message, end);
+            self.tell_series_apart(message, end)?;
         } else {
             self.fields_and_names(message, content, end)?;
         }

@@ -30,7 +30,7 @@ impl<'a> Walk<'a> {
             self.w.turned_out.memorable = false;
             return match inside.action {
                 Action::DropRecord => Err(Stop::Drop(inside.rule)),
-                Action::Stay => Ok(Outcome::Removed),
+                Action::Stay | Action::Aggregate => Ok(Outcome::Removed),
                 _ => {
                     self.w.identity.add(identity);
                     let (kind, pseudonyms) = (inside.kind, self.engine.pseudonyms());
@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
         match treatment.action {
             Action::Keep => Ok(Outcome::Untouched),
             Action::DropRecord => Err(Stop::Drop(treatment.rule)),
-            Action::Stay => {
+            Action::Stay | Action::Aggregate => {
                 self.w.counts.rule(treatment.rule);
                 Ok(Outcome::Removed)
             }

@@ -392,7 +392,7 @@ fn whole_classes(kind: Option<&str>, kinds: &[String]) -> [(Class, KindId); 4] {
 
 fn recipe(action: Action, options: &Options, class: Class) -> Recipe {
     match action {
-        Action::Keep | Action::Redact | Action::Stay | Action::DropRecord => Recipe::Redacted,
+        Action::Keep | Action::Redact | Action::Stay | Action::Aggregate | Action::DropRecord => Recipe::Redacted,
         Action::Encrypt => Recipe::Reversible,
         Action::Mask => Recipe::MaskAllBut { last: options.last.unwrap_or(0) },
         Action::Generalise => match class {

@@ -17,11 +17,13 @@ pub enum Action {
     Redact,
     /// The field stays inside the customer's account: removed for this destination.
     Stay,
+    /// The same, and points of a metric that it told apart are added up: see [`crate::filter`].
+    Aggregate,
     DropRecord,
 }
 
 impl Action {
-    pub const ALL: [Action; 8] = [
+    pub const ALL: [Action; 9] = [
         Action::Keep,
         Action::Generalise,
         Action::Mask,
@@ -29,8 +31,14 @@ impl Action {
         Action::Pseudonymise,
         Action::Redact,
         Action::Stay,
+        Action::Aggregate,
         Action::DropRecord,
     ];
+
+    /// Whether it takes a field away.
+    pub const fn removes(self) -> bool {
+        matches!(self, Action::Stay | Action::Aggregate)
+    }
 
     /// The word for it in policies and metrics.
     pub const fn name(self) -> &'static str {
@@ -42,6 +50,7 @@ impl Action {
             Action::Pseudonymise => "pseudonymise",
             Action::Redact => "redact",
             Action::Stay => "stay",
+            Action::Aggregate => "aggregate",
             Action::DropRecord => "drop_record",
         }
     }

@@ -356,7 +356,7 @@ impl Policy {
     /// Whether a found or whole value is left as it is: it is on the keep list of every file, or exceptions
     /// let it through every rule that could act on it.
     ///
-    /// Not to be asked for [`Action::Stay`] and [`Action::DropRecord`] on whole fields: those go whatever stands in them.
+    /// Not to be asked for [`Action::Stay`] and what is stricter on whole fields: those go whatever stands in them.
     pub fn keeps(&self, entity: Entity, value: Value<'_>) -> bool {
         let on = |list: &Vec<Kept>| list.iter().any(|kept| kept.covers(entity, value));
         if self.keep.iter().all(on) {

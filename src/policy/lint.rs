@@ -51,6 +51,14 @@ fn warning(code: Code, name: &At<String>, message: String) -> Diagnostic {
 
 /// A rule that has no place to act at.
 fn impossible(rule: &Rule) -> Option<Diagnostic> {
+    let adds_up = rule.signals.contains(&Signal::Metrics) && places(rule).contains(Part::PointAttributes);
+    if rule.action == Action::Aggregate && !adds_up {
+        let message =
+            format!("`{}` can add up nothing: attributes of data points are not among its places", rule.name.value);
+        return Some(
+            warning(Code::NeverActs, &rule.name, message).label("can never add up").help("`stay` does the same"),
+        );
+    }
     let parts = &rule.parts.as_ref()?.value;
     let never = |message: String| Some(warning(Code::NeverActs, &rule.name, message).label("can never act"));
     let has = |signal: &Signal| Part::ALL.into_iter().any(|part| parts.contains(part) && exists(part, *signal));

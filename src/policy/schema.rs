@@ -135,6 +135,10 @@ fn rule() -> Value {
     ]
     .map(|(option, action)| belongs(option, action))
     .to_vec();
+    options.push(json!({
+        "if": {"properties": {"action": {"const": "aggregate"}}, "required": ["action"]},
+        "then": {"not": {"anyOf": [{"required": ["detect"]}, {"required": ["pattern"]}, {"required": ["dictionary"]}]}},
+    }));
     options.push(json!({"if": {"properties": {"action": {"const": "mask"}}, "required": ["action"]}, "then": {"required": ["last"]}}));
     options.push(json!({"if": {"properties": {"form": {"const": "subnet"}}, "required": ["form"]}, "then": {"required": ["acknowledge"]}}));
     // What replaces a whole field must know what it is.
@@ -254,6 +258,11 @@ fn condition() -> Value {
                 "exists": {"type": "boolean"},
                 "not": {"$ref": "#/$defs/condition"},
             },
+        }, {
+            "type": "object",
+            "additionalProperties": false,
+            "minProperties": 1,
+            "properties": {"at_least": {"type": "integer"}, "at_most": {"type": "integer"}},
         }],
     })
 }

@@ -100,6 +100,7 @@ mod tests {
         let done = prop_oneof![
             plain(Action::Redact, Recipe::Redacted),
             plain(Action::Stay, Recipe::Redacted),
+            plain(Action::Aggregate, Recipe::Redacted),
             plain(Action::DropRecord, Recipe::Redacted),
             plain(Action::Encrypt, Recipe::Reversible),
             generalised.prop_map(|recipe| (Action::Generalise, recipe)),

@@ -64,6 +64,11 @@ pub fn check_options(
                 Some(format!("it belongs to `action: {}`", actions[0].name()));
         }
     }
+    let searched = ["detect", "pattern", "dictionary"].into_iter().find_map(|key| fields.key(key));
+    if let (Action::Aggregate, Some(key)) = (action, searched) {
+        let message = "`aggregate` takes whole attributes, and looks for nothing inside them";
+        reader.error(Code::OptionDoesNotFit, &key.at, message).help = Some("name the attributes with `keys:`".into());
+    }
     if action == Action::Mask && fields.get("last").is_none() {
         let diagnostic = reader.error(Code::MissingField, &action_node.at, "`mask` needs `last`");
         diagnostic.help = Some("how many characters may be seen, for example `last: 4`".into());

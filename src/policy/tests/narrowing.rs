@@ -19,7 +19,8 @@ fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = &'static str>
 
 fn action() -> impl Strategy<Value = String> {
     prop_oneof![
-        one_of(&["redact", "stay", "drop_record", "pseudonymise", "encrypt", "keep"]).prop_map(String::from),
+        one_of(&["redact", "stay", "aggregate", "drop_record", "pseudonymise", "encrypt", "keep"])
+            .prop_map(String::from),
         (0u8..=16).prop_map(|last| format!("mask, last: {last}")),
         (0u8..=32, 0u8..=128).prop_map(|(v4, v6)| format!("generalise, v4: {v4}, v6: {v6}")),
         Just("generalise, day: true".to_owned()),
@@ -47,6 +48,9 @@ pub fn rule() -> impl Strategy<Value = String> {
     let when = prop::option::of(one_of(&["resource: {a: 1}", "record: {b: 2}", "resource: {a: 1}, record: {c: 3}"]));
     (target, signals, when, action()).prop_map(|(target, signals, when, action)| {
         let when = when.map_or(String::new(), |when| format!(", when: {{{when}}}"));
+        // Which looks for nothing inside a text.
+        let searches = target.starts_with("detect") || target.starts_with("pattern");
+        let action = if searches { action.replace("aggregate", "stay") } else { action };
         format!("{target}, signals: [{}]{when}, action: {action}", signals.join(", "))
     })
 }
