@@ -25,8 +25,9 @@ pub enum Column {
 use Column::{Number, Text};
 
 /// What an action does, for who has not written the policy.
-const ACTIONS: [(&str, &str); 8] = [
+const ACTIONS: [(&str, &str); 9] = [
     ("drop_record", "the whole record was not sent"),
+    ("aggregate", "the field was removed, and the points that it told apart were added up"),
     ("stay", "the field was removed for this destination"),
     ("redact", "the value was replaced by a fixed word"),
     ("pseudonymise", "the value was replaced by a token that only the key's holder can test against a guess"),
