@@ -1,9 +1,10 @@
 //! Where rules meet: the least treatment that lets out no more than either.
 //!
 //! The order is total but where the stricter of two shows something that the other hides: of two networks the shorter prefix
-//! of each family is taken; a mask that meets a generalisation shows no character; a host's token that meets a mask or
-//! anything encrypted keeps no public suffix. So adding a rule can only move a treatment up, whatever the order in which
-//! rules are met, and never shows a byte that did not show before: the promise of the whole language.
+//! of each family is taken; of a network, a domain and a day nothing is left; a mask that meets a generalisation shows no
+//! character; a host's token that meets a mask or anything encrypted keeps no public suffix. So adding a rule can only move a
+//! treatment up, whatever the order in which rules are met, and never shows a byte that did not show before: the promise of
+//! the whole language.
 
 use crate::pseudonym::Recipe;
 
@@ -22,6 +23,7 @@ pub fn join(a: &Treatment, b: &Treatment) -> Treatment {
         ) if same == other => {
             joined.recipe = Recipe::Network { v4_prefix: a4.min(b4), v6_prefix: a6.min(b6) };
         }
+        (Action::Generalise, a, Action::Generalise, b) if a != b => joined.recipe = Recipe::Redacted,
         (Action::Mask, Recipe::MaskAllBut { .. }, Action::Generalise, _) => {
             joined.recipe = Recipe::MaskAllBut { last: 0 };
         }
@@ -129,10 +131,14 @@ mod tests {
         let encrypted = treat(Action::Encrypt, Recipe::Reversible);
         assert_eq!(join(&host, &encrypted).recipe, Recipe::Host { keep_public_suffix: false }, "the suffix");
         assert_eq!(join(&host, &mask).recipe, Recipe::Host { keep_public_suffix: false });
-        assert_eq!(join(&host, &treat(Action::Generalise, Recipe::Domain)).recipe, host.recipe, "shown by both");
+        let (domain, day) = (treat(Action::Generalise, Recipe::Domain), treat(Action::Generalise, Recipe::Day));
+        assert_eq!(join(&host, &domain).recipe, host.recipe, "shown by both");
+        assert_eq!(join(&domain, &day).recipe, Recipe::Redacted, "what one of them shows");
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8192))]
+
         #[test]
         fn joining_is_a_least_upper_bound_in_any_order(a in treatment(), b in treatment(), c in treatment()) {
             prop_assert_eq!(effect(&join(&a, &b)), effect(&join(&b, &a)));

@@ -13,7 +13,7 @@ pub mod explain;
 pub mod inventory;
 pub mod leaf;
 #[cfg(test)]
-mod narrowing;
+pub(crate) mod narrowing;
 pub mod shadow;
 pub mod single;
 pub mod testing;

@@ -114,7 +114,7 @@ fn cases() -> u32 {
 }
 
 /// The same cases every time, so that a failure is one of the change at hand; `PROPTEST_RNG_SEED` searches elsewhere.
-fn seed() -> RngSeed {
+pub(crate) fn seed() -> RngSeed {
     match ProptestConfig::default().rng_seed {
         RngSeed::Random => RngSeed::Fixed(7),
         given => given,
