@@ -162,7 +162,7 @@ impl Policy {
         self.treatments.get(id.0)
     }
 
-    /// What reports may call a key: see [`field`](super::field). `None` where neither the policy nor the catalogue knows it.
+    /// What reports may call a key. `None` where neither the policy nor the catalogue knows it.
     pub fn key_name(&self, key: &str) -> Option<String> {
         self.fields.name(&fold(key))
     }
