@@ -24,6 +24,9 @@ pub enum Kind {
     Word,
 }
 
+/// What a visitor makes of a key: it gets it back with all that stands under that key.
+pub type Note = u32;
+
 /// A key or scalar, shown to the visitor.
 pub struct Leaf<'a> {
     /// The buffer in which the text stands: the searched buffer itself, or an unescaped copy.
@@ -32,10 +35,9 @@ pub struct Leaf<'a> {
     pub start: usize,
     pub end: usize,
     pub kind: Kind,
-    /// The key it stands under, unescaped: a scalar's own (through arrays), for a key that of the object it belongs to.
-    pub key: Option<&'a [u8]>,
-    /// Objects and arrays around it on its level; 1 is a member of the outermost.
-    pub depth: usize,
+    /// What the visitor made of the key it stands under: a scalar's own (through arrays), for a key that of the object it
+    /// belongs to.
+    pub under: Option<Note>,
     /// Levels of JSON in strings above this one.
     pub level: usize,
     maps: &'a [OffsetMap],
@@ -67,7 +69,8 @@ pub struct Scratch {
     open: usize,
 }
 
-/// Walks the JSON of `buf[start..end]` and shows every key and scalar to `visit`, in order.
+/// Walks the JSON of `buf[start..end]` and shows every key and scalar to `visit`, in order. What it returns of a key comes
+/// back with what stands under it; what it returns of a scalar is nothing.
 ///
 /// Returns the range of `buf` that the documents cover, or `None`, and nothing was visited, where there is no valid JSON:
 /// then the text is to be searched as plain text, as is whatever stands outside the returned range.
@@ -76,73 +79,64 @@ pub fn walk(
     start: usize,
     end: usize,
     scratch: &mut Scratch,
-    visit: &mut dyn FnMut(&Leaf<'_>),
+    visit: &mut dyn FnMut(&Leaf<'_>) -> Note,
 ) -> Option<(usize, usize)> {
     let mut tape = scratch.tapes.pop().unwrap_or_default();
     let covered = find_documents(buf, start, end, &mut tape);
     if covered.is_some() {
         scratch.open = 0;
-        visit_tape(buf, &tape, scratch, visit);
+        visit_tape(buf, &mut tape, scratch, visit);
     }
     scratch.tapes.push(tape);
     covered
 }
 
 /// Shows the items of a tape; strings with escapes are unescaped, and strings that hold documents opened, first.
-fn visit_tape(buf: &[u8], tape: &Tape, scratch: &mut Scratch, visit: &mut dyn FnMut(&Leaf<'_>)) {
+fn visit_tape(buf: &[u8], tape: &mut Tape, scratch: &mut Scratch, visit: &mut dyn FnMut(&Leaf<'_>) -> Note) {
     let level = scratch.open;
-    let mut unescaped_key = scratch.texts.pop().unwrap_or_default();
-    let mut text = scratch.texts.pop().unwrap_or_default();
-    let mut key_of = NO_KEY;
-    for item in &tape.items {
-        let key_item = tape.items.get(item.key as usize);
-        if item.key != key_of {
-            key_of = item.key;
-            if let Some(key) = key_item.filter(|key| key.escaped) {
-                unescape_key(&buf[key.start as usize..key.end as usize], &mut unescaped_key);
-            }
-        }
-        let key = key_item.map(|key| match key.escaped {
-            true => unescaped_key.as_slice(),
-            false => &buf[key.start as usize..key.end as usize],
-        });
-        let (start, end, depth) = (item.start as usize, item.end as usize, usize::from(item.depth));
-        let kind = item.kind;
-        let may_nest = kind == Kind::String && level < MAX_LEVELS && opens_document(&buf[start..end]);
-        if !item.escaped && !may_nest {
-            visit(&Leaf { buf, start, end, kind, key, depth, level, maps: &scratch.maps[..level] });
-            continue;
-        }
-        if scratch.maps.len() == level {
-            scratch.maps.push(OffsetMap::default());
-        }
-        unescape(buf, start, end, &mut text, &mut scratch.maps[level]);
-        let mut inner = scratch.tapes.pop().unwrap_or_default();
-        if may_nest && find_documents(&text, 0, text.len(), &mut inner) == Some((0, text.len())) {
-            scratch.open = level + 1;
-            visit_tape(&text, &inner, scratch, visit);
-            scratch.open = level;
-        } else if item.escaped {
-            let (buf, end, maps) = (text.as_slice(), text.len(), &scratch.maps[..=level]);
-            visit(&Leaf { buf, start: 0, end, kind, key, depth, level, maps });
+    for index in 0..tape.items.len() {
+        let Item { start, end, key, kind, escaped, .. } = tape.items[index];
+        let (start, end) = (start as usize, end as usize);
+        let under = tape.items.get(key as usize).map(|key| key.note);
+        let may_nest = kind == Kind::String && opens_document(&buf[start..end]) && level < MAX_LEVELS;
+        let note = if escaped || may_nest {
+            visit_string(&Leaf { buf, start, end, kind, under, level, maps: &[] }, escaped, may_nest, scratch, visit)
         } else {
-            visit(&Leaf { buf, start, end, kind, key, depth, level, maps: &scratch.maps[..level] });
-        }
-        scratch.tapes.push(inner);
+            visit(&Leaf { buf, start, end, kind, under, level, maps: &scratch.maps[..level] })
+        };
+        tape.items[index].note = note;
     }
-    scratch.texts.extend([text, unescaped_key]);
 }
 
-/// Unescapes a key, from which nothing leads back.
-fn unescape_key(mut raw: &[u8], text: &mut Vec<u8>) {
-    text.clear();
-    while let Some(&b) = raw.first() {
-        let length = if b == b'\\' { push_escape(raw, text) } else { 1 };
-        if b != b'\\' {
-            text.push(b);
-        }
-        raw = &raw[length..];
+/// Shows a string that is not simply what stands there.
+fn visit_string(
+    raw: &Leaf<'_>,
+    escaped: bool,
+    may_nest: bool,
+    scratch: &mut Scratch,
+    visit: &mut dyn FnMut(&Leaf<'_>) -> Note,
+) -> Note {
+    let Leaf { level, kind, under, .. } = *raw;
+    if scratch.maps.len() == level {
+        scratch.maps.push(OffsetMap::default());
     }
+    let mut text = scratch.texts.pop().unwrap_or_default();
+    let mut inner = scratch.tapes.pop().unwrap_or_default();
+    unescape(raw.buf, raw.start, raw.end, &mut text, &mut scratch.maps[level]);
+    let mut note = 0;
+    if may_nest && find_documents(&text, 0, text.len(), &mut inner) == Some((0, text.len())) {
+        scratch.open = level + 1;
+        visit_tape(&text, &mut inner, scratch, visit);
+        scratch.open = level;
+    } else if escaped {
+        let maps = &scratch.maps[..=level];
+        note = visit(&Leaf { buf: &text, start: 0, end: text.len(), kind, under, level, maps });
+    } else {
+        note = visit(&Leaf { maps: &scratch.maps[..level], ..*raw });
+    }
+    scratch.tapes.push(inner);
+    scratch.texts.push(text);
+    note
 }
 
 /// Whether the first thing in a text is an object or array.
@@ -151,7 +145,7 @@ fn opens_document(text: &[u8]) -> bool {
 }
 
 const fn is_space(b: u8) -> bool {
-    matches!(b, b' ' | b'\t' | b'\n' | b'\r')
+    b <= b' ' && matches!(b, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// Leads offsets in an unescaped text back to the raw one.
@@ -267,7 +261,8 @@ struct Item {
     end: u32,
     /// Index of the key item that it stands under.
     key: u32,
-    depth: u8,
+    /// Of a key that has been visited.
+    note: Note,
     kind: Kind,
     escaped: bool,
 }
@@ -294,7 +289,7 @@ fn find_documents(buf: &[u8], start: usize, end: usize, tape: &mut Tape) -> Opti
 /// Parses documents as long as they come; `None` if one of them does not hold.
 fn parse_documents(buf: &[u8], start: usize, end: usize, tape: &mut Tape) -> Option<usize> {
     tape.items.clear();
-    let mut parser = Parser { buf, at: start, end, tape };
+    let mut parser = Parser { text: &buf[..end], at: start, tape };
     parser.spaces();
     loop {
         parser.container()?;
@@ -326,59 +321,62 @@ fn plain_length(text: &[u8]) -> usize {
 }
 
 struct Parser<'a> {
-    buf: &'a [u8],
+    text: &'a [u8],
     at: usize,
-    end: usize,
     tape: &'a mut Tape,
 }
 
-/// A container that is not closed yet, and the key it stands under.
-#[derive(Clone, Copy)]
-struct Open {
-    object: bool,
-    key: u32,
-}
-
 impl Parser<'_> {
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
-        (self.at < self.end).then(|| self.buf[self.at])
+        self.text.get(self.at).copied()
     }
 
+    #[inline(always)]
     fn take(&mut self, wanted: u8) -> Option<()> {
         (self.peek()? == wanted).then(|| self.at += 1)
     }
 
+    #[inline(always)]
     fn spaces(&mut self) {
-        while self.at < self.end && is_space(self.buf[self.at]) {
+        while self.peek().is_some_and(is_space) {
             self.at += 1;
         }
     }
 
     /// One object or array with all that is in it, without recursion.
     fn container(&mut self) -> Option<()> {
-        let mut stack = [Open { object: false, key: NO_KEY }; MAX_DEPTH];
+        // Which of the open containers are objects, the outermost first.
+        let mut objects = [false; MAX_DEPTH];
         let mut depth = 0;
-        let mut key = NO_KEY;
+        // The keys that the innermost of them, and the value at hand, stand under.
+        let (mut outer, mut key) = (NO_KEY, NO_KEY);
         loop {
             // Here stands a value, under `key`.
             let mut first = false;
             match self.peek()? {
                 b @ (b'{' | b'[') => {
-                    *stack.get_mut(depth)? = Open { object: b == b'{', key };
+                    *objects.get_mut(depth)? = b == b'{';
                     depth += 1;
+                    outer = key;
                     self.at += 1;
                     first = true;
                 }
-                _ => self.scalar(key, depth)?,
+                b'"' => self.string(Kind::String, key)?,
+                _ => self.bare(key)?,
             }
             // Close whatever ends here, then go on to the next value.
             loop {
-                let open = stack[depth - 1];
                 self.spaces();
-                if self.take(if open.object { b'}' } else { b']' }).is_some() {
+                let is_object = objects[depth - 1];
+                if self.take(if is_object { b'}' } else { b']' }).is_some() {
                     depth -= 1;
                     if depth == 0 {
                         return Some(());
+                    }
+                    if objects[depth - 1] {
+                        // It was a member, under the key that the member's key says.
+                        outer = self.tape.items[outer as usize].key;
                     }
                     first = false;
                     continue;
@@ -387,37 +385,35 @@ impl Parser<'_> {
                     self.take(b',')?;
                     self.spaces();
                 }
-                key = if open.object { self.member_key(open.key, depth)? } else { open.key };
-                self.spaces();
+                key = outer;
+                if is_object {
+                    key = self.tape.items.len() as u32;
+                    self.string(Kind::Key, outer)?;
+                    self.spaces();
+                    self.take(b':')?;
+                    self.spaces();
+                }
                 break;
             }
         }
     }
 
-    fn member_key(&mut self, parent: u32, depth: usize) -> Option<u32> {
-        let index = self.tape.items.len() as u32;
-        self.string(Kind::Key, parent, depth)?;
-        self.spaces();
-        self.take(b':')?;
-        Some(index)
-    }
-
-    fn scalar(&mut self, key: u32, depth: usize) -> Option<()> {
+    /// A number or a word.
+    fn bare(&mut self, key: u32) -> Option<()> {
         let start = self.at;
         let kind = match self.peek()? {
-            b'"' => return self.string(Kind::String, key, depth),
             b'-' | b'0'..=b'9' => {
                 self.number()?;
                 Kind::Number
             }
             _ => {
-                let rest = &self.buf[start..self.end];
+                let rest = &self.text[start..];
                 let word = [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word))?;
                 self.at += word.len();
                 Kind::Word
             }
         };
-        self.push(start, kind, key, depth, false);
+        self.push(start, kind, key, false);
         Some(())
     }
 
@@ -448,34 +444,39 @@ impl Parser<'_> {
         (self.at > start).then_some(())
     }
 
-    fn string(&mut self, kind: Kind, key: u32, depth: usize) -> Option<()> {
+    #[inline(always)]
+    fn string(&mut self, kind: Kind, key: u32) -> Option<()> {
         self.take(b'"')?;
         let start = self.at;
         let mut escaped = false;
         loop {
-            self.at += plain_length(&self.buf[self.at..self.end]);
+            self.at += plain_length(&self.text[self.at..]);
             match self.peek()? {
                 b'"' => break,
-                b'\\' => {}
+                b'\\' => self.escape()?,
                 // JSON has no raw control characters; a raw line break would let a truncated line swallow the next.
                 _ => return None,
             }
             escaped = true;
-            self.at += match self.buf[self.at + 1..self.end].first()? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
-                b'u' => hex4(&self.buf[..self.end], self.at + 2).map(|_| 6)?,
-                _ => return None,
-            };
         }
-        self.push(start, kind, key, depth, escaped);
+        self.push(start, kind, key, escaped);
         self.at += 1;
         Some(())
     }
 
+    fn escape(&mut self) -> Option<()> {
+        self.at += match self.text.get(self.at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+            b'u' => hex4(self.text, self.at + 2).map(|_| 6)?,
+            _ => return None,
+        };
+        Some(())
+    }
+
     /// What stands from `start` to where the parser is.
-    fn push(&mut self, start: usize, kind: Kind, key: u32, depth: usize, escaped: bool) {
-        let (start, end, depth) = (start as u32, self.at as u32, depth as u8);
-        self.tape.items.push(Item { start, end, key, depth, kind, escaped });
+    #[inline(always)]
+    fn push(&mut self, start: usize, kind: Kind, key: u32, escaped: bool) {
+        self.tape.items.push(Item { start: start as u32, end: self.at as u32, key, note: 0, kind, escaped });
     }
 }
 
@@ -485,18 +486,21 @@ mod tests {
 
     fn leaves(text: &str) -> Option<Vec<String>> {
         let mut seen = Vec::new();
+        let mut keys: Vec<String> = Vec::new();
         let mut scratch = Scratch::default();
         walk(text.as_bytes(), 0, text.len(), &mut scratch, &mut |leaf| {
             let (start, end) = leaf.raw(leaf.start, leaf.end);
-            let key = String::from_utf8_lossy(leaf.key.unwrap_or_default());
-            let shown = String::from_utf8_lossy(leaf.text());
+            let shown = String::from_utf8_lossy(leaf.text()).into_owned();
+            let key = leaf.under.map_or("", |note| keys[note as usize].as_str());
             seen.push(format!("{:?} {key} {shown} <{}>", leaf.kind, &text[start..end]));
+            keys.push(shown);
+            keys.len() as Note - 1
         })?;
         Some(seen)
     }
 
     fn is_json(text: &str) -> bool {
-        walk(text.as_bytes(), 0, text.len(), &mut Scratch::default(), &mut |_| ()) == Some((0, text.len()))
+        walk(text.as_bytes(), 0, text.len(), &mut Scratch::default(), &mut |_| 0) == Some((0, text.len()))
     }
 
     #[test]
@@ -519,6 +523,7 @@ mod tests {
                     cut.push(&text[start..end]);
                 }
             }
+            0
         });
         assert_eq!(cut[..5], ["a", "\\u0040", "b\\\\", "\\ud83d\\ude00", "z"]);
         assert_eq!(cut[5], r"a\u0040b\\\n\ud83d\ude00z");
@@ -537,7 +542,10 @@ mod tests {
     fn a_string_without_escapes_that_only_begins_like_a_document_is_verbatim() {
         let text = br#"{"agent":"[Mozilla/5.0]"}"#;
         let mut verbatim = Vec::new();
-        walk(text, 0, text.len(), &mut Scratch::default(), &mut |leaf| verbatim.push(leaf.is_verbatim()));
+        walk(text, 0, text.len(), &mut Scratch::default(), &mut |leaf| {
+            verbatim.push(leaf.is_verbatim());
+            0
+        });
         assert_eq!(verbatim, [true, true]);
     }
 
@@ -566,7 +574,7 @@ mod tests {
     #[test]
     fn text_around_documents_is_left_out_of_the_range() {
         let text = r#"CEF:0|x {y} {"a":1} {"b":"2"} end"#;
-        let range = walk(text.as_bytes(), 0, text.len(), &mut Scratch::default(), &mut |_| ());
+        let range = walk(text.as_bytes(), 0, text.len(), &mut Scratch::default(), &mut |_| 0);
         let (start, end) = range.expect("found");
         assert_eq!(&text[start..end], r#"{"a":1} {"b":"2"} "#);
     }

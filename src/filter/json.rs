@@ -1,16 +1,49 @@
 //! JSON inside a text: its keys decide as attributes' keys do, and what is replaced leaves valid JSON behind.
 
-use crate::detect::{Context, Span, Wanted, embedded};
+use crate::detect::embedded::{self, Kind, Leaf, Note};
+use crate::detect::{Context, Span, Wanted};
 use crate::otlp::Part;
 use crate::policy::{Action, Plan};
 
 use super::identity::Identity;
+use super::keys;
 use super::text::{Outcome, place_of};
 use super::treat::Raw;
 use super::walk::{Stop, Walk};
 
 /// Stands for what must go out of a document that cannot do without it.
 const GONE: &[u8] = b"[redacted]";
+
+/// Reused memory of a [`Walk::search_json`].
+#[derive(Default)]
+pub(super) struct Scratch {
+    walk: embedded::Scratch,
+    plain: Vec<Span>,
+    plans: Vec<Plan>,
+}
+
+/// The documents of one text, while they are walked.
+struct Document<'s> {
+    /// What holds for the text as a whole.
+    outer: Plan,
+    part: Part,
+    identity: Identity,
+    /// What holds for keys as texts, and where what is known of them is remembered.
+    key_plan: Plan,
+    key_place: keys::Place,
+    /// What the policy says of the keys so far, by their [`Note`].
+    plans: &'s mut Vec<Plan>,
+    found: Plain<'s>,
+}
+
+/// What the search of the whole text found, on the way through it.
+struct Plain<'s> {
+    spans: &'s [Span],
+    /// So many of them begin before the leaf that was asked for last,
+    passed: usize,
+    /// and end here at the latest.
+    reach: usize,
+}
 
 impl Walk<'_> {
     /// Walks the JSON in a text, where there is any; otherwise, and around it, what the search of the whole text found (in
@@ -24,106 +57,140 @@ impl Walk<'_> {
         part: Part,
         identity: Identity,
     ) -> Result<Outcome, Stop> {
-        let text_plan = self.policy.text_plan(plan.text);
-        let (buf, mut plain) = (self.buf, std::mem::take(&mut self.w.found.spans));
+        let buf = self.buf;
         let mut scratch = std::mem::take(&mut self.w.json);
+        std::mem::swap(&mut scratch.plain, &mut self.w.found.spans);
+        scratch.plans.clear();
+        let mut document = Document {
+            outer: plan,
+            part,
+            identity,
+            key_plan: self.plan(Part::AttributeKeys),
+            key_place: self.place(part).in_json(),
+            plans: &mut scratch.plans,
+            found: Plain { spans: &scratch.plain, passed: 0, reach: 0 },
+        };
         let mut inside = Ok(Outcome::Untouched);
-        let covered = embedded::walk(buf, start, end, &mut scratch, &mut |leaf| {
-            if let Ok(before) = inside {
-                inside = self.leaf(leaf, &plain, plan, part, identity).map(|outcome| before.or(outcome));
-            }
+        let covered = embedded::walk(buf, start, end, &mut scratch.walk, &mut |leaf| {
+            let Ok(before) = inside else { return 0 };
+            let (outcome, note) = match leaf.kind {
+                Kind::Key => self.json_key(leaf, &mut document),
+                _ => (self.json_scalar(leaf, &mut document), 0),
+            };
+            inside = outcome.map(|outcome| before.or(outcome));
+            note
         });
+        std::mem::swap(&mut scratch.plain, &mut self.w.found.spans);
         self.w.json = scratch;
         let inside = inside?;
         if let Some((from, to)) = covered {
             // What its keys say depends on more than the text.
             self.w.turned_out.memorable = false;
-            plain.retain(|span| span.end as usize <= from || span.start as usize >= to);
+            self.w.found.spans.retain(|span| span.end as usize <= from || span.start as usize >= to);
         }
-        std::mem::swap(&mut self.w.found.spans, &mut plain);
         self.w.counts.at(plan.field);
-        let around = self.treat_found(buf, &Raw::Same, text_plan, identity)?;
+        let around = self.treat_found(buf, &Raw::Same, self.policy.text_plan(plan.text), identity)?;
         self.w.edits.sort_staged();
         Ok(inside.or(around))
     }
 
-    /// A key or scalar. `plain` is what the search of the whole text found.
-    fn leaf(
-        &mut self,
-        leaf: &embedded::Leaf<'_>,
-        plain: &[Span],
-        outer: Plan,
-        part: Part,
-        identity: Identity,
-    ) -> Result<Outcome, Stop> {
+    /// A key: what becomes of it as a text, and the number of what the policy says of it.
+    fn json_key(&mut self, leaf: &Leaf<'_>, document: &mut Document<'_>) -> (Result<Outcome, Stop>, Note) {
+        let note = document.plans.len() as Note;
+        let known = self.w.keys.find(document.key_place, leaf.text());
+        // That nothing is to be found in a key's text is remembered; but not with names that the record itself gave away.
+        if let Some(known) = known
+            && self.remembers
+            && self.w.keys.holds(known, self.w.names, &self.w.known)
+        {
+            document.plans.push(self.w.keys.get(known).plan);
+            return (Ok(Outcome::Untouched), note);
+        }
         let before = self.w.edits.staged();
-        let outcome = match leaf.kind {
-            embedded::Kind::Key => {
-                let plan = self.plan(Part::AttributeKeys);
-                self.w.counts.at(plan.field);
-                self.search_leaf(leaf, plan, Part::AttributeKeys, identity, Wanted::ALL)?
+        self.w.counts.at(document.key_plan.field);
+        let outcome = self.search_leaf(leaf, document.key_plan, Part::AttributeKeys, document.identity, Wanted::ALL);
+        let outcome = outcome.map(|outcome| self.settle(leaf, outcome, before, document.identity));
+        document.plans.push(self.plan_of_json_key(leaf, document, known));
+        (outcome, note)
+    }
+
+    /// What the policy says of a key whose text has just been searched; remembers that nothing was found.
+    fn plan_of_json_key(&mut self, leaf: &Leaf<'_>, document: &Document<'_>, known: Option<u32>) -> Plan {
+        let key = leaf.text();
+        let searched = match self.remembers && self.w.found.spans.is_empty() {
+            true => keys::Searched::nothing(self.w.names, !self.w.known.may_stand(leaf.buf, leaf.start, leaf.end)),
+            false => keys::Searched::elsewhere(),
+        };
+        if let Some(known) = known {
+            if self.remembers {
+                self.w.keys.set_text(known, searched);
             }
-            kind => {
-                let plan = match leaf.key {
-                    Some(key) => self.policy.join(outer, self.json_plan(part, key)),
-                    None => outer,
-                };
-                self.w.counts.at(plan.field);
-                // Numbers are searched for what only looks like one: a card number.
-                let wanted = if kind == embedded::Kind::String { Wanted::ALL } else { Wanted::PATTERNS };
-                match plan.whole.filter(|whole| whole.action > Action::Keep && kind != embedded::Kind::Word) {
-                    Some(whole) => {
-                        let inside = self.stricter_inside(leaf.buf, leaf.start, leaf.end, plan, whole, part);
-                        match inside.map(|treatment| (treatment.action, treatment.rule)) {
-                            Some((Action::DropRecord, rule)) => return Err(Stop::Drop(rule)),
-                            Some(_) => Outcome::Removed,
-                            None => self.treat_whole(leaf.text(), &Raw::Json(leaf), leaf.start, whole, identity)?,
-                        }
-                    }
-                    None => {
-                        let searched = self.is_searched_for(plan, outer);
-                        match within(leaf, plain).filter(|_| searched && kind == embedded::Kind::String) {
-                            Some([]) => Outcome::Untouched,
-                            Some(found) => {
-                                self.w.found.spans.clear();
-                                self.w.found.spans.extend_from_slice(found);
-                                self.treat_found(
-                                    leaf.buf,
-                                    &Raw::Json(leaf),
-                                    self.policy.text_plan(plan.text),
-                                    identity,
-                                )?
-                            }
-                            None => self.search_leaf(leaf, plan, part, identity, wanted)?,
-                        }
-                    }
+            return self.w.keys.get(known).plan;
+        }
+        // The path to it is not at hand in a document: the key alone is asked for.
+        let plan = self.policy.plan(self.signal, document.part, Some(&String::from_utf8_lossy(key)), self.active);
+        self.w.keys.insert(document.key_place, key, plan, searched);
+        plan
+    }
+
+    fn json_scalar(&mut self, leaf: &Leaf<'_>, document: &mut Document<'_>) -> Result<Outcome, Stop> {
+        let Document { outer, part, identity, .. } = *document;
+        let before = self.w.edits.staged();
+        let plan = match leaf.under {
+            Some(note) => self.policy.join(outer, document.plans[note as usize]),
+            None => outer,
+        };
+        self.w.counts.at(plan.field);
+        let outcome = match plan.whole.filter(|whole| whole.action > Action::Keep && leaf.kind != Kind::Word) {
+            Some(whole) => {
+                let inside = self.stricter_inside(leaf.buf, leaf.start, leaf.end, plan, whole, part);
+                match inside.map(|treatment| (treatment.action, treatment.rule)) {
+                    Some((Action::DropRecord, rule)) => return Err(Stop::Drop(rule)),
+                    Some(_) => Outcome::Removed,
+                    None => self.treat_whole(leaf.text(), &Raw::Json(leaf), leaf.start, whole, identity)?,
                 }
             }
+            // Numbers and words are searched for what only looks like one: a card number.
+            None if leaf.kind != Kind::String => self.search_leaf(leaf, plan, part, identity, Wanted::PATTERNS)?,
+            None => match document.found.within(leaf).filter(|_| self.is_searched_for(plan, outer)) {
+                Some([]) => Outcome::Untouched,
+                Some(found) => {
+                    self.w.found.spans.clear();
+                    self.w.found.spans.extend_from_slice(found);
+                    self.treat_found(leaf.buf, &Raw::Json(leaf), self.policy.text_plan(plan.text), identity)?
+                }
+                None => self.search_leaf(leaf, plan, part, identity, Wanted::ALL)?,
+            },
         };
-        match outcome {
-            Outcome::Removed => {
-                self.w.edits.unstage_to(before);
-                self.w.identity.add(identity);
-                let (start, end) = leaf.raw(leaf.start, leaf.end);
-                self.w.edits.stage(start, end, |out| out.extend_from_slice(GONE));
-            }
-            Outcome::Staged => {}
-            Outcome::Untouched => return Ok(Outcome::Untouched),
-        }
-        if leaf.kind == embedded::Kind::Number {
+        let outcome = self.settle(leaf, outcome, before, identity);
+        if outcome == Outcome::Staged && leaf.kind == Kind::Number {
             self.quote_number(leaf, before);
         }
-        Ok(Outcome::Staged)
+        Ok(outcome)
+    }
+
+    /// What was to be removed gets replaced: a document cannot do without it.
+    fn settle(&mut self, leaf: &Leaf<'_>, outcome: Outcome, before: usize, identity: Identity) -> Outcome {
+        if outcome != Outcome::Removed {
+            return outcome;
+        }
+        self.w.edits.unstage_to(before);
+        self.w.identity.add(identity);
+        let (start, end) = leaf.raw(leaf.start, leaf.end);
+        self.w.edits.stage(start, end, |out| out.extend_from_slice(GONE));
+        Outcome::Staged
     }
 
     /// Whether the search of the whole text looked for all that a plan inside it asks for.
+    #[inline]
     fn is_searched_for(&self, plan: Plan, outer: Plan) -> bool {
-        self.policy.text_plan(plan.text).wanted.0 & !self.policy.text_plan(outer.text).wanted.0 == 0
+        plan.text == outer.text
+            || self.policy.text_plan(plan.text).wanted.0 & !self.policy.text_plan(outer.text).wanted.0 == 0
     }
 
     fn search_leaf(
         &mut self,
-        leaf: &embedded::Leaf<'_>,
+        leaf: &Leaf<'_>,
         plan: Plan,
         part: Part,
         identity: Identity,
@@ -147,7 +214,7 @@ impl Walk<'_> {
     }
 
     /// A number of which something was replaced is one no longer: the whole of it becomes one text.
-    fn quote_number(&mut self, leaf: &embedded::Leaf<'_>, before: usize) {
+    fn quote_number(&mut self, leaf: &Leaf<'_>, before: usize) {
         let (start, end) = leaf.raw(leaf.start, leaf.end);
         let mut text = Vec::new();
         self.w.edits.render_staged(before, self.buf, start, end, &mut text);
@@ -164,25 +231,26 @@ impl Walk<'_> {
             }
         });
     }
-
-    /// What the policy says of a key inside JSON. The path to it is not at hand there: the key alone is asked for.
-    fn json_plan(&mut self, part: Part, key: &[u8]) -> Plan {
-        let place = self.place(part).in_json();
-        self.plan_of_unsearched(place, part, key)
-    }
 }
 
-/// What the search of the whole text found inside a leaf, which it saw with the key before it (`"version":"4.2.3.20"` is no
-/// address). None where the leaf must be searched by itself: it is unescaped first, or a span reaches out of it.
-fn within<'a>(leaf: &embedded::Leaf<'_>, plain: &'a [Span]) -> Option<&'a [Span]> {
-    if !leaf.is_verbatim() {
-        return None;
+impl<'s> Plain<'s> {
+    /// What was found inside a leaf, which the search saw with the key before it (`"version":"4.2.3.20"` is no address). None
+    /// where the leaf must be searched by itself: it is unescaped first, or a span reaches out of it. Leaves come in order.
+    #[inline]
+    fn within(&mut self, leaf: &Leaf<'_>) -> Option<&'s [Span]> {
+        if !leaf.is_verbatim() {
+            return None;
+        }
+        let (start, end) = (leaf.start, leaf.end);
+        while let Some(span) = self.spans.get(self.passed).filter(|span| (span.start as usize) < start) {
+            self.passed += 1;
+            self.reach = self.reach.max(span.end as usize);
+        }
+        // Spans of patterns may overlap others, so that only their beginnings are in order.
+        let (passed, rest) = self.spans.split_at(self.passed);
+        let reaches_in = self.reach > start && passed.iter().rev().take(32).any(|span| span.end as usize > start);
+        let count = rest.iter().take_while(|span| (span.start as usize) < end).count();
+        let reaches_out = rest[..count].iter().any(|span| span.end as usize > end);
+        (!reaches_in && !reaches_out).then_some(&rest[..count])
     }
-    // Spans of patterns may overlap others, so that only their beginnings are in order.
-    let from = plain.partition_point(|span| (span.start as usize) < leaf.start);
-    let to = plain.partition_point(|span| (span.start as usize) < leaf.end);
-    let inside = &plain[from..to];
-    let reaches_in = plain[..from].iter().rev().take(32).any(|span| span.end as usize > leaf.start);
-    let reaches_out = inside.iter().any(|span| span.end as usize > leaf.end);
-    (!reaches_in && !reaches_out).then_some(inside)
 }

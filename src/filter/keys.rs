@@ -70,6 +70,11 @@ pub(super) struct Searched {
 }
 
 impl Searched {
+    /// Of a key in whose text there was nothing to be found.
+    pub fn nothing(names: u32, plain: bool) -> Searched {
+        Searched { text: KeyText::AsIs, hits: Box::default(), names, plain }
+    }
+
     /// Of a key whose text is searched elsewhere.
     pub fn elsewhere() -> Searched {
         Searched { text: KeyText::AsIs, hits: Box::default(), names: u32::MAX, plain: false }
@@ -104,7 +109,7 @@ impl Place {
         Place { at: self.at | 32, ..self }
     }
 
-    /// The same place inside JSON: keys stand alone there, and their text is searched elsewhere.
+    /// The same place inside JSON: keys stand alone there, and of their text is remembered only that there is nothing in it.
     pub fn in_json(self) -> Place {
         Place { at: self.at | 64, ..self }
     }
@@ -256,12 +261,15 @@ impl Keys {
     }
 }
 
-/// Where in the table in front a key belongs: by its place, length, first and last eight bytes.
+/// Where in the table in front a key belongs: by its place, length, first and last eight bytes; of a shorter one by all.
 #[inline]
 fn quick(place: Place, path: &[u8]) -> usize {
     let (first, last) = match (path.first_chunk(), path.last_chunk()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => (path.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+        _ => match (path.first_chunk(), path.last_chunk()) {
+            (Some(first), Some(last)) => (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()),
+            _ => (path.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+        },
     };
     let mixed = first ^ last.rotate_left(23) ^ u64::from(place.at) << 40 ^ path.len() as u64;
     (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - FRONT.trailing_zeros())) as usize

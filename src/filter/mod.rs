@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use crate::detect::{Found, Known, embedded};
+use crate::detect::{Found, Known};
 use crate::otlp::{Part, Signal};
 use crate::policy::Policy;
 use crate::pseudonym::{Cache, Pseudonyms};
@@ -71,7 +71,7 @@ pub struct Worker {
     memo: memo::Memo,
     found: Found,
     decided: Vec<overlap::Decided>,
-    json: embedded::Scratch,
+    json: json::Scratch,
     /// Names that the resource at hand gave away.
     known: Known,
     /// Tells sets of known names apart; 0 is the empty one.

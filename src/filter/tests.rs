@@ -208,6 +208,25 @@ fn keys_inside_maps_and_json_decide_as_attributes_do() {
 }
 
 #[test]
+fn a_key_in_json_is_searched_for_the_names_of_its_time_whatever_it_was_before() {
+    let engine = engine("");
+    let mut worker = Worker::default();
+    let mut body_of = |resource: Vec<KeyValue>, attributes: Vec<KeyValue>| {
+        let record = LogRecord { body: text(r#"{"fw01":"up","n":[{"fw01":2}]}"#), attributes, ..Default::default() };
+        let request = logs(Resource { attributes: resource, ..Default::default() }, vec![record]);
+        let filtered = engine.filter(&mut worker, Signal::Logs, request.encode_to_vec().into()).expect("well-formed");
+        let out = ExportLogsServiceRequest::decode(filtered.bytes).expect("decodes");
+        body(&out.resource_logs[0].scope_logs[0].log_records[0]).to_owned()
+    };
+    for _ in 0..2 {
+        assert!(body_of(vec![], vec![]).contains("fw01"), "nothing says that it is a host");
+        assert!(!body_of(vec![pair("host.name", "fw01")], vec![]).contains("fw01"));
+        assert!(body_of(vec![pair("host.name", "web-1")], vec![]).contains("fw01"));
+        assert!(!body_of(vec![], vec![pair("line", "<134>Aug 24 05:34:00 x: hostname=fw01 up")]).contains("fw01"));
+    }
+}
+
+#[test]
 fn no_two_series_become_one() {
     let rules = "rules:\n\
         - {name: stays, description: d, keys: [session], as: user, action: stay}\n\
