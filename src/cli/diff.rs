@@ -5,12 +5,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use console::Style;
 use serde_json::json;
 
 use super::corpus::Corpus;
 use super::explain::load;
+use super::format::Format;
 use super::{Exit, Failure};
 use crate::policy::Policy;
 use crate::review::bench::Bench;
@@ -60,15 +60,6 @@ struct CorpusFlag {
     /// Look at no more than so many records
     #[arg(long, value_name = "N")]
     records: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON document
-    Json,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {

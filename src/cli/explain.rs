@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use console::Style;
 use serde_json::{Value, json};
 
 use super::corpus::{Corpus, Place};
+use super::format::Format;
 use super::{Exit, Failure};
 use crate::policy::{Policy, RuleId};
 use crate::review::bench::Bench;
@@ -37,17 +37,9 @@ pub struct Args {
     /// Show what stood in the fields, and what became of it
     #[arg(long)]
     show_values: bool,
+    /// JSON is an object a record, one a line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// A JSON object a record, one a line
-    Json,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {

@@ -3,14 +3,15 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use clap::ValueEnum;
 use console::Style;
 use serde_json::{Value, json};
 
+use super::format::Format;
 use super::reload::connect;
 use super::{Exit, Failure};
 use crate::control::v1::control_client::ControlClient;
 use crate::control::v1::{Disagreement, GetStatusRequest, Shadow};
+use crate::review::shadow::Change;
 
 /// Ask a running sidecar where a candidate policy disagrees with the one in force
 ///
@@ -29,17 +30,9 @@ pub struct Args {
     /// The admin address of the sidecar
     #[arg(long, value_name = "ADDR", env = "PRIVET_ADMIN", default_value = "127.0.0.1:9464")]
     admin: SocketAddr,
+    /// JSON is a list, one entry a candidate
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people
-    #[default]
-    Text,
-    /// One JSON document: a list, one entry a candidate
-    Json,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
@@ -66,7 +59,7 @@ async fn ask(admin: SocketAddr) -> Result<Vec<Shadow>, Failure> {
 
 /// Whether more would leave than now.
 fn widens(row: &Disagreement) -> bool {
-    matches!(row.change.as_str(), "newly_leaves" | "looser")
+    Change::named(&row.change).is_some_and(Change::widens)
 }
 
 fn text(shadow: &Shadow) -> String {
@@ -121,13 +114,13 @@ fn text(shadow: &Shadow) -> String {
 }
 
 fn words(change: &str) -> &'static str {
-    match change {
-        "newly_leaves" => "newly leaving",
-        "looser" => "looser",
-        "otherwise" => "another token",
-        "narrower" => "narrower",
-        "no_longer_leaves" => "no longer leaving",
-        _ => "otherwise",
+    match Change::named(change) {
+        Some(Change::NewlyLeaves) => "newly leaving",
+        Some(Change::Looser) => "looser",
+        Some(Change::Otherwise) => "another token",
+        Some(Change::Narrower) => "narrower",
+        Some(Change::NoLongerLeaves) => "no longer leaving",
+        None => "otherwise",
     }
 }
 

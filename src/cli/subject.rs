@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::format::Format;
 use super::keys::log;
 use super::keys::tokens::{Keys, Makers, lines};
 use super::{Exit, Failure};
@@ -104,15 +105,6 @@ enum RevealForm {
     Address,
     /// `form: subnet`
     Subnet,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON document
-    Json,
 }
 
 pub fn token(args: TokenArgs) -> Result<(), Failure> {

@@ -158,13 +158,6 @@ impl Detector {
         &self.patterns
     }
 
-    /// Whether a text is one word of ASCII letters, digits, `-` and `_`, in which there can be nothing but names that
-    /// [`Known`] knows.
-    pub fn finds_but_names_in(&self, word: &[u8]) -> bool {
-        let shaped = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-        self.patterns.is_empty() && self.dictionaries.is_empty() && word.iter().all(shaped)
-    }
-
     /// Searches `buf[start..end]` and appends what it finds to `found.spans`, as offsets into `buf`.
     ///
     /// Linear in the text's length, whatever the bytes; never panics on content. Reads beyond `end`, but within `buf`,

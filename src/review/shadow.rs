@@ -32,6 +32,14 @@ pub enum Change {
 }
 
 impl Change {
+    pub const ALL: [Change; 5] =
+        [Change::NoLongerLeaves, Change::Narrower, Change::Otherwise, Change::Looser, Change::NewlyLeaves];
+
+    /// The change of that [`name`](Change::name).
+    pub fn named(name: &str) -> Option<Change> {
+        Change::ALL.into_iter().find(|change| change.name() == name)
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Change::NoLongerLeaves => "no_longer_leaves",

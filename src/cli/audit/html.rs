@@ -1,5 +1,6 @@
 //! A report as one page without scripts or anything from elsewhere, for a screen (light or dark) and for paper.
 
+use super::super::markup::escaped;
 use super::document::{Block, Column};
 
 const HEAD: &str = "<!doctype html>
@@ -101,10 +102,6 @@ fn inline(text: &str) -> String {
         }
     }
     out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use serde_json::json;
 
+use super::super::format::Format;
 use super::{Exit, Failure, read};
 use crate::observe::audit::entry::{Entry, Previous};
 use crate::observe::audit::read::{Break, Place, Reading};
@@ -27,13 +27,6 @@ pub struct Args {
     expect_hash: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {

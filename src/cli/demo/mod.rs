@@ -17,11 +17,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
-use clap::ValueEnum;
-
 pub(super) use self::destination::Destination;
 use self::report::Report;
 pub(super) use self::traffic::{IDENTIFIERS, send as send_traffic};
+use super::format::Format;
 use super::{Exit, Failure};
 use crate::config::Config;
 use crate::run;
@@ -42,15 +41,6 @@ pub struct Args {
     /// How to show it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON document
-    Json,
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {

@@ -21,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::input::Input;
 use self::output::Output;
 use self::summary::Summary;
+use super::format::Format;
 use super::{Exit, Failure};
 use crate::config::Config;
 use crate::filter::{Engine, Worker};
@@ -87,13 +88,6 @@ enum Form {
     OtlpJson,
     /// Text: each line is the body of a log record
     Lines,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub(super) fn signals() -> impl TypedValueParser<Value = Signal> {

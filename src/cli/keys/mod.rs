@@ -11,9 +11,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use serde::Serialize;
 
+use super::format::Format;
 use super::{Exit, Failure};
 use crate::pseudonym::{Epoch, Keyring, KeyringError, KindId, Pseudonyms, Recipe, Value};
 
@@ -75,15 +76,6 @@ enum Command {
     ///
     /// Writes CSV: recipient, form, old token, new token. No value is shown.
     Map(map::Args),
-}
-
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON document
-    Json,
 }
 
 /// Runs the subcommand; what it has to say goes to standard output.

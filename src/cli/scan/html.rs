@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::super::markup::escaped;
 use super::rows;
 use crate::review::inventory::Inventory;
 
@@ -50,8 +51,4 @@ pub(super) fn page(inventory: &Inventory, show_values: bool) -> String {
         ));
     }
     out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

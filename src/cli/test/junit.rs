@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::super::markup;
 use super::Suite;
 
 pub(super) fn xml(suites: &[Suite]) -> String {
@@ -47,17 +48,7 @@ fn testcase(out: &mut String, file: &str, name: &str, line: usize, failure: Opti
 }
 
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // XML has no way to write them.
-            c if c.is_control() && c != '\n' && c != '\t' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
+    // XML has no way to write them.
+    let unwritable = |c: char| c.is_control() && c != '\n' && c != '\t';
+    markup::escaped(&text.replace(unwritable, "\u{fffd}"))
 }

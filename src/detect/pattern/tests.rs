@@ -100,6 +100,15 @@ const SHAPES: [&str; 22] = [
     "f(?:o{2})?bar",
 ];
 
+/// Numbers below what is asked for, the same ones for the same seed.
+fn dice(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed;
+    move |range| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % range
+    }
+}
+
 fn random_texts(count: usize) -> Vec<Vec<u8>> {
     const PIECES: [&[u8]; 40] = [
         b"ghp_",
@@ -143,11 +152,7 @@ fn random_texts(count: usize) -> Vec<Vec<u8>> {
         b"_",
         b"z",
     ];
-    let mut state = 11_u64;
-    let mut next = |range: usize| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) as usize % range
-    };
+    let mut next = dice(11);
     (0..count)
         .map(|_| {
             let length = next(12);
@@ -219,11 +224,7 @@ fn random_numbers(count: usize) -> Vec<Vec<u8>> {
         b"\n12:31\n",
         b"1.2.3.4",
     ];
-    let mut state = 5_u64;
-    let mut next = |range: usize| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) as usize % range
-    };
+    let mut next = dice(5);
     let mut text = |pieces: usize| (0..next(pieces)).flat_map(|_| PIECES[next(PIECES.len())].to_vec()).collect();
     (0..count).map(|number| text(if number % 8 == 0 { 90 } else { 14 })).collect()
 }
