@@ -34,7 +34,7 @@ impl Learned {
     /// Takes down a host's name. Dotted ones are found by their shape wherever they stand.
     #[inline]
     pub fn note(&mut self, name: &[u8]) {
-        if self.listening && !name.contains(&b'.') {
+        if self.listening && memchr(b'.', name).is_none() {
             self.bytes.extend_from_slice(name);
             self.ends.push(self.bytes.len() as u32);
         }
@@ -57,7 +57,16 @@ impl Learned {
 
 /// Whether a name could stand beside something in a text that tells what it is.
 fn has_context(text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\\' | b'@' | b'=' | b'"' | b'\'' | b'>' | b'/' | b':'))
+    static TELLS: [bool; 256] = {
+        let mut tells = [false; 256];
+        let mut rest: &[u8] = b" \t\\@=\"'>/:";
+        while let [byte, others @ ..] = rest {
+            tells[*byte as usize] = true;
+            rest = others;
+        }
+        tells
+    };
+    text.iter().any(|byte| TELLS[usize::from(*byte)])
 }
 
 /// How often a name stands in a text, whatever its case.

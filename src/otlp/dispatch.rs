@@ -67,6 +67,31 @@ pub const fn step(field: &Field, wire_type: u8) -> Option<Step> {
     }
 }
 
+/// The one-byte tags of a message's first `N` fields, by number, and their steps: the order in which encoders write them.
+pub const fn in_order<const N: usize>(message: &Message) -> [(u8, Step); N] {
+    let mut fields = [(0, Step::Other); N];
+    let (mut count, mut tag) = (0, 8);
+    while count < N && tag < 0x80 {
+        let mut index = 0;
+        while index < message.fields.len() {
+            let field = &message.fields[index];
+            // A number that may be packed or not has two.
+            if field.number == (tag >> 3) as u32
+                && !(field.repeated && field.kind.scalar_wire_type().is_some())
+                && let Some(step) = step(field, tag & 7)
+                && count < N
+            {
+                fields[count] = (tag, step);
+                count += 1;
+            }
+            index += 1;
+        }
+        tag += 1;
+    }
+    assert!(count == N, "the message has fewer fields");
+    fields
+}
+
 const fn rows() -> [[Step; BYTES]; MESSAGES.len()] {
     let mut rows = [[Step::Other; BYTES]; MESSAGES.len()];
     let mut id = 0;
@@ -103,6 +128,13 @@ mod tests {
                 assert_eq!(row(message.id)[usize::from(tag)], known.unwrap_or(Step::Other), "{} {tag}", message.name);
             }
         }
+    }
+
+    #[test]
+    fn in_order_are_the_tags_that_the_row_knows_too() {
+        let fields: [(u8, Step); 9] = in_order(&crate::otlp::schema::LOG_RECORD);
+        assert_eq!(fields.map(|(tag, _)| tag), [0x09, 0x10, 0x1a, 0x2a, 0x32, 0x38, 0x45, 0x4a, 0x52]);
+        assert!(fields.iter().all(|(tag, step)| row(crate::otlp::schema::LOG_RECORD.id)[usize::from(*tag)] == *step));
     }
 
     #[test]
