@@ -4,21 +4,70 @@ use super::Place;
 use super::text::Text;
 use super::tld::{self, Tail};
 
-/// Judges the run of labels `start..end` whose last inner dot is at `dot`; a label is not empty, dots stand only between
-/// labels. `may_be_glued` says whether [`may_be_glued`] holds after any of its dots. Returns the host name's extent.
+/// No host's name is longer.
+const LONGEST: usize = 253;
+
+/// Judges the run of labels `start..end` whose first inner dot is at `first` and whose last at `dot`; a label is not empty, dots
+/// stand only between labels. `may_be_glued` says whether [`may_be_glued`] holds after any of its dots. Returns the host name's
+/// extent.
 #[inline(always)]
 pub fn judge(
     text: &Text<'_>,
     start: usize,
     end: usize,
+    first: usize,
     dot: usize,
     may_be_glued: impl FnOnce() -> bool,
 ) -> Option<(usize, usize)> {
     let tail = tail(text, dot + 1, end);
-    if tail == Tail::No && !may_be_glued() && !matches!(text.buf[end - 1], b'-' | b'_') {
-        return None;
+    if end - start > LONGEST {
+        return judge_tail(text, start, end, dot, tail);
     }
-    judge_tail(text, start, end, dot, tail)
+    match tail {
+        Tail::No if !may_be_glued() && !matches!(text.buf[end - 1], b'-' | b'_') => None,
+        Tail::Host if is_plainly_host(text, start, end, first, dot) => Some((start, end)),
+        Tail::File if !may_be_named_by_place(text, start) => None,
+        _ => judge_tail(text, start, end, dot, tail),
+    }
+}
+
+/// Whether a name with a telling tail has nothing at all that [`Name::is_host`] asks about. False too often, never too seldom.
+#[inline(always)]
+fn is_plainly_host(text: &Text<'_>, start: usize, end: usize, first: usize, dot: usize) -> bool {
+    let Some(head) = text.buf.get(start..start + 8) else { return false };
+    let eight = u64::from_le_bytes(head.try_into().expect("eight bytes were taken"));
+    let label = eight & !0 >> (64 - 8 * (first - start).min(8));
+    let is_token = eight as u8 == b'h' && head[1].is_ascii_digit();
+    let begins = text.at(start.wrapping_sub(1)) != b'\\' && eight as u8 != b'-' && !is_token;
+    let ends = !matches!(text.at(end), b'(' | b'/');
+    let tail = &text.buf[dot + 1..end];
+    let is_tail_plain = match tail.len() {
+        2 => tail != b"io" && is_lower_name(&text.buf[start..dot]),
+        4 => tail != b"home",
+        _ => true,
+    };
+    begins
+        && ends
+        && text.place != Place::Name
+        && !tail[0].is_ascii_uppercase()
+        && is_tail_plain
+        && !may_be_package(label)
+}
+
+/// Neither a number nor of mixed case.
+fn is_lower_name(head: &[u8]) -> bool {
+    !has_capital(head) && head.iter().any(|byte| !byte.is_ascii_digit() && *byte != b'.')
+}
+
+/// Whether [`Name::is_named_by_place`] may hold. True too often, never too seldom.
+#[inline(always)]
+fn may_be_named_by_place(text: &Text<'_>, start: usize) -> bool {
+    let before = text.at(start.wrapping_sub(1));
+    text.place == Place::HostByKey
+        || matches!(before, b'@' | b'\\')
+        || before == b'/' && text.at(start.wrapping_sub(2)) == b'/'
+        || matches!(text.buf[start], b'w' | b'-')
+        || text.may_name_address(start)
 }
 
 /// What the last label says; ASCII labels in one load, for of long ones no more than 16 bytes are looked at.
@@ -48,22 +97,33 @@ fn tail(text: &Text<'_>, start: usize, end: usize) -> Tail {
     }
 }
 
-/// Whether the label after the dot at `dot` may be one with which a name ends though more is glued to it, as in
-/// `www.example.com-access`, `example.com.log`, `db.corp.internal_443`. True too often, never too seldom.
+/// Whether the label after the dot at `dot` of a run that ends at `end` may be one with which a name ends though more is glued
+/// to it, as in `www.example.com-access`, `example.com.log`, `db.corp.internal_443`. True too often, never too seldom.
 #[inline(always)]
-pub fn may_be_glued(text: &Text<'_>, dot: usize) -> bool {
-    const STARTS: [u32; 8] = {
-        let mut starts = [0; 8];
+pub fn may_be_glued(text: &Text<'_>, dot: usize, end: usize) -> bool {
+    /// The first three letters of [`SURE`], a bit for each hash.
+    const STARTS: u64 = {
+        let mut starts = 0;
         let mut i = 0;
         while i < SURE.len() {
-            starts[i] = SURE[i][0] as u32 | (SURE[i][1] as u32) << 8 | (SURE[i][2] as u32) << 16;
+            starts |= 1 << hash_of_three(u32::from_le_bytes([SURE[i][0], SURE[i][1], SURE[i][2], 0]));
             i += 1;
         }
         starts
     };
     let Some(four) = text.buf.get(dot + 1..dot + 5) else { return true };
-    let first = u32::from_le_bytes(four.try_into().expect("four bytes were taken")) & 0xff_ffff;
-    STARTS.contains(&first)
+    let first = u32::from_le_bytes(four.try_into().expect("four bytes were taken"));
+    STARTS >> hash_of_three(first) & 1 != 0 && is_sure(four, dot + 4 >= end)
+}
+
+const fn hash_of_three(letters: u32) -> u32 {
+    (letters << 8).wrapping_mul(0x9E37_79B1) >> 26
+}
+
+/// Whether a label that begins with these bytes may be in [`SURE`]; `ends` says that it has no more than three.
+fn is_sure(four: &[u8], ends: bool) -> bool {
+    let ends = ends || !(four[3].is_ascii_alphanumeric() || four[3] >= 0x80);
+    SURE.iter().any(|sure| if sure.len() == 3 { ends && four[..3] == **sure } else { four == &sure[..4] })
 }
 
 /// Last labels that are sure enough to end a name in the middle of a run.
@@ -131,7 +191,7 @@ fn judge_tail(text: &Text<'_>, start: usize, mut end: usize, dot: usize, mut tai
         }
     }
     let name = Name { text, start, end, dot };
-    if end - start > 253 {
+    if end - start > LONGEST {
         return name.shortened();
     }
     (name.is_host(tail) && !is_token(&text.buf[start..end])).then_some((start, end))
@@ -166,7 +226,7 @@ impl Name<'_> {
 
     /// No name is that long, but the end of one may be there.
     fn shortened(&self) -> Option<(usize, usize)> {
-        let from = self.end - 253;
+        let from = self.end - LONGEST;
         let cut = (from..self.dot).find(|&i| self.text.buf[i] == b'.')? + 1;
         (cut < self.dot).then_some((cut, self.end))
     }
@@ -198,7 +258,7 @@ impl Name<'_> {
         let head = self.head();
         if tail[0].is_ascii_uppercase() {
             let shouted = tail.iter().all(u8::is_ascii_uppercase);
-            let platform = tail == b"NET" && !head.contains(&b'.');
+            let platform = tail == b"NET" && self.first().len() == head.len();
             return shouted && !platform && (tail.len() > 2 || !head.iter().any(u8::is_ascii_lowercase));
         }
         if self.text.at(self.end) == b'(' && !self.text.at(self.end + 1).is_ascii_digit() {
@@ -218,27 +278,9 @@ impl Name<'_> {
             return false;
         }
         let first = self.first();
-        let backwards = matches!(
-            first,
-            b"com"
-                | b"org"
-                | b"net"
-                | b"io"
-                | b"java"
-                | b"javax"
-                | b"jakarta"
-                | b"jdk"
-                | b"sun"
-                | b"edu"
-                | b"kotlin"
-                | b"scala"
-                | b"android"
-                | b"androidx"
-                | b"system"
-                | b"microsoft"
-                | b"process"
-        );
-        backwards && (tail.len() > 2 || tail == b"io" || tail == b"is" || self.head().contains(&b'.') && first != b"io")
+        let backwards = PACKAGES.contains(&first);
+        backwards
+            && (tail.len() > 2 || tail == b"io" || tail == b"is" || first.len() < self.head().len() && first != b"io")
     }
 
     /// Namespaces that everyone uses and nobody hides: label keys, module paths, image registries.
@@ -315,6 +357,52 @@ impl Name<'_> {
             self.head().contains(&b'-') || first.last().is_some_and(u8::is_ascii_digit) || self.tail() == b"test";
         port || labels >= 3 && text.place != Place::Name && first != b"k8s" && (marked || FIRSTS.contains(&first))
     }
+}
+
+/// With these labels packages begin.
+const PACKAGES: [&[u8]; 17] = [
+    b"com",
+    b"org",
+    b"net",
+    b"io",
+    b"java",
+    b"javax",
+    b"jakarta",
+    b"jdk",
+    b"sun",
+    b"edu",
+    b"kotlin",
+    b"scala",
+    b"android",
+    b"androidx",
+    b"system",
+    b"microsoft",
+    b"process",
+];
+
+/// Whether a label may be in [`PACKAGES`], by its first eight bytes, the first lowest. True too often, never too seldom.
+#[inline(always)]
+fn may_be_package(label: u64) -> bool {
+    const LABELS: [u64; 16] = {
+        let mut labels = [0; 16];
+        let mut i = 0;
+        while i < PACKAGES.len() {
+            let mut label = 0;
+            let mut at = 0;
+            while at < 8 && at < PACKAGES[i].len() {
+                label |= (PACKAGES[i][at] as u64) << (8 * at);
+                at += 1;
+            }
+            labels[hash_of_label(label) / 64] |= 1 << (hash_of_label(label) % 64);
+            i += 1;
+        }
+        labels
+    };
+    LABELS[hash_of_label(label) / 64] >> (hash_of_label(label) % 64) & 1 != 0
+}
+
+const fn hash_of_label(label: u64) -> usize {
+    (label.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize
 }
 
 /// Whether one of the bytes may be a capital letter: never false where one is.

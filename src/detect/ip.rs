@@ -39,32 +39,22 @@ fn octet(digits: &[u8]) -> Option<u32> {
     (ok && value <= 255).then_some(value)
 }
 
-/// The value of the digits and three dots (a bit each) that are `start..end` of a window, and nothing else.
+/// How many bytes stand before, between and behind three dots (a bit each) in `start..end` of a window.
 #[inline(always)]
-pub fn quad_of_runs(window: &[u8], start: u32, dots: u64, end: u32) -> Option<u32> {
+pub fn digits_between(dots: u64, start: u32, end: u32) -> [u32; 4] {
     let first = dots.trailing_zeros();
     let dots = dots & (dots - 1);
     let second = dots.trailing_zeros();
     let third = (dots & (dots - 1)).trailing_zeros();
-    let (a, b) = (octet_of_digits(window, start, first)?, octet_of_digits(window, first + 1, second)?);
-    let (c, d) = (octet_of_digits(window, second + 1, third)?, octet_of_digits(window, third + 1, end)?);
-    Some(a << 24 | b << 16 | c << 8 | d)
+    [first - start, second - first - 1, third - second - 1, end - third - 1]
 }
 
-/// As [`octet`], of bytes that are known to be digits.
-#[inline(always)]
-fn octet_of_digits(window: &[u8], start: u32, end: u32) -> Option<u32> {
-    let (at, len) = (start as usize, end - start);
-    let Some(four) = window.get(at..at + 4) else { return octet(&window[at..end as usize]) };
-    if !(1..=3).contains(&len) {
-        return None;
-    }
-    // The last digit in the top byte; what stands behind it is shifted out.
-    let digits = u32::from_le_bytes(four.try_into().expect("four bytes were taken")) << (32 - 8 * len);
-    let digit = |byte: u32| digits >> (8 * byte) & 0xf;
-    let value = digit(1) * 100 + digit(2) * 10 + digit(3);
-    let leads_with_zero = len > 1 && digit(4 - len) == 0;
-    (value <= 255 && !leads_with_zero).then_some(value)
+/// The last bytes of a buffer, fewer than sixteen.
+#[cold]
+pub fn padded(tail: &[u8]) -> [u8; 16] {
+    let mut sixteen = [0; 16];
+    sixteen[..tail.len()].copy_from_slice(tail);
+    sixteen
 }
 
 /// Any of the notations of RFC 4291, the last 32 bits as IPv4 too.
@@ -126,6 +116,33 @@ pub fn parse_v6(text: &[u8]) -> Option<u128> {
 /// `start..end` is a dotted quad by its digits; is it an address, or a version by what stands around it?
 #[inline(always)]
 pub fn is_address_here(text: &Text<'_>, start: usize, end: usize, value: u32) -> bool {
+    let before = |bytes| BEFORE[usize::from(text.at(start.wrapping_sub(bytes)))];
+    let tells_nothing = (before(1) | before(1) >> 1 & before(2)) & NEUTRAL != 0;
+    tells_nothing && text.at(end) != b'.' || is_meant_as_address(text, start, end, value)
+}
+
+/// A byte that announces no version, neither right before the number nor behind what joins them.
+const NEUTRAL: u8 = 1;
+/// A byte that joins what announces a version and the number, [`NEUTRAL`]'s bit one higher. A slash and a second `=` are asked
+/// about apart.
+const JOINS: u8 = 2;
+
+static BEFORE: [u8; 256] = {
+    let mut before = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        before[b] = match b as u8 {
+            b' ' | b'"' | b':' | b'=' | b'\\' => JOINS,
+            b'/' | b'n' | b'r' | b'e' | b'd' | b'v' | b'N' | b'R' | b'E' | b'D' | b'V' => 0,
+            _ => NEUTRAL,
+        };
+        b += 1;
+    }
+    before
+};
+
+#[inline(never)]
+fn is_meant_as_address(text: &Text<'_>, start: usize, end: usize, value: u32) -> bool {
     if text.at(end) == b'.' && text.at(end + 1).is_ascii_digit() {
         return false;
     }
@@ -148,7 +165,6 @@ pub fn is_address_here(text: &Text<'_>, start: usize, end: usize, value: u32) ->
 }
 
 /// A word that announces a version ends at `end`.
-#[inline(never)]
 fn is_version(text: &Text<'_>, end: usize) -> bool {
     const WORDS: [&[u8]; 7] = [b"version", b"ver", b"release", b"build", b"revision", b"v", b"firmware_version"];
     // Each ends with `on`, `er`, `se`, `ld`, or is a `v` alone.

@@ -30,7 +30,7 @@ impl Search for &mut Finder<'_> {
     fn run<S: Scanner>(self, scanner: S) -> Seen {
         let finder = self;
         let Text { buf, start, end, .. } = finder.text;
-        let leads = finder.leads;
+        let leads = if finder.leads { !0 } else { 0 };
         let mut seen = Seen::default();
         let mut at = start;
         while at < end {
@@ -51,16 +51,21 @@ impl Search for &mut Finder<'_> {
             let masks = masks.within(bits);
             let (mut free, mut marks) = (finder.free(at), marks(&masks));
             if masks.odd | masks.mail != 0 || may_chain(masks.colon) {
-                let rare = scanner.rare(buf, at, len).within(bits);
-                seen.non_ascii |= rare.high != 0;
-                seen.brace |= rare.brace != 0;
-                let dealt_with = finder.special(at, &masks, &rare, free);
+                let dealt_with = scanner.apart(Special {
+                    finder: &mut *finder,
+                    at,
+                    len,
+                    bits,
+                    masks: &masks,
+                    free,
+                    seen: &mut seen,
+                });
                 free &= !dealt_with.taken;
-                marks = (marks | rare.at) & !dealt_with.nameless;
+                marks = (marks | dealt_with.at_signs) & !dealt_with.nameless;
             }
-            finder.runs(at, &masks, free);
-            if leads && marks != 0 {
-                context::note(buf, start, end, at, marks, &mut finder.found.leads);
+            marks &= leads;
+            if inner(&masks, free) | marks != 0 {
+                scanner.apart(Runs { finder: &mut *finder, at, masks: &masks, free, marks });
             }
             at = next;
         }
@@ -69,9 +74,54 @@ impl Search for &mut Finder<'_> {
     }
 }
 
+/// What most windows have: runs of labels, and marks that may lead to a name.
+struct Runs<'f, 'a> {
+    finder: &'f mut Finder<'a>,
+    at: usize,
+    masks: &'f Masks,
+    free: u64,
+    marks: u64,
+}
+
+impl Search for Runs<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Scanner>(self, scanner: S) {
+        let Runs { finder, at, masks, free, marks } = self;
+        finder.runs(scanner, at, masks, free);
+        context::note(&finder.text, at, masks, marks, &mut finder.found.leads);
+    }
+}
+
+/// What few windows have, and the classes for it.
+struct Special<'f, 'a> {
+    finder: &'f mut Finder<'a>,
+    at: usize,
+    len: usize,
+    bits: u64,
+    masks: &'f Masks,
+    free: u64,
+    seen: &'f mut Seen,
+}
+
+impl Search for Special<'_, '_> {
+    type Output = DealtWith;
+
+    #[inline(always)]
+    fn run<S: Scanner>(self, scanner: S) -> DealtWith {
+        let Special { finder, at, len, bits, masks, free, seen } = self;
+        let rare = scanner.rare(finder.text.buf, at, len).within(bits);
+        seen.non_ascii |= rare.high != 0;
+        seen.brace |= rare.brace != 0;
+        finder.special(at, masks, &rare, free)
+    }
+}
+
 /// What stands in a window besides runs of labels, a bit each.
 #[derive(Default)]
 struct DealtWith {
+    at_signs: u64,
     taken: u64,
     /// What leads to no name: the `@` of e-mail addresses, and the colons of IPv6 addresses.
     nameless: u64,
@@ -89,10 +139,18 @@ fn core(masks: &Masks) -> u64 {
     masks.word | masks.dot | masks.colon | masks.mail
 }
 
-/// Where the context may name something: at `<`, `=`, `\`, `]`, and at a colon that is no time's.
+/// Where the context may name something: at `<`, `=`, `\`, `]`, and at a colon that is no time's and beside no other.
 #[inline(always)]
 fn marks(masks: &Masks) -> u64 {
-    masks.lead | masks.colon & !(masks.digit << 1 & masks.digit >> 1)
+    let pairs = masks.colon << 1 | masks.colon >> 1;
+    masks.lead | masks.colon & !(masks.digit << 1 & masks.digit >> 1 | pairs)
+}
+
+/// Dots between two labels.
+#[inline(always)]
+fn inner(masks: &Masks, free: u64) -> u64 {
+    let word = masks.word & free;
+    masks.dot & word << 1 & word >> 1 & free
 }
 
 /// Bits `0..end`.
@@ -140,10 +198,9 @@ impl<'a> Finder<'a> {
 
     /// Runs of labels in a window of which no run reaches out: dotted quads and dotted names.
     #[inline(always)]
-    fn runs(&mut self, at: usize, m: &Masks, free: u64) {
-        let word = m.word & free;
-        let inner = m.dot & word << 1 & word >> 1 & free;
-        let run = word | inner;
+    fn runs<S: Scanner>(&mut self, scanner: S, at: usize, m: &Masks, free: u64) {
+        let inner = inner(m, free);
+        let run = m.word & free | inner;
         let mut left = inner;
         while left != 0 {
             let (start, end) = run_around(run, left.trailing_zeros());
@@ -159,7 +216,7 @@ impl<'a> Finder<'a> {
             }
             let numeric = dots & m.digit << 1 & m.digit >> 1;
             if numeric.count_ones() >= 3 && self.text.wanted.has(Wanted::IP) {
-                self.quads(at, start, end, dots, digits);
+                self.quads(scanner, at, start, end, dots, digits);
             }
         }
     }
@@ -167,18 +224,19 @@ impl<'a> Finder<'a> {
     /// A run whose last label holds a letter. Whether it is a host's name.
     #[inline(always)]
     fn name(&mut self, at: usize, start: u32, end: u32, dots: u64, last: u32) -> bool {
-        let text = self.text;
+        let text = &self.text;
+        let first = at + dots.trailing_zeros() as usize;
+        let (start, end, last) = (at + start as usize, at + end as usize, at + last as usize);
         let may_be_glued = || {
             let mut left = dots;
             let mut glued = false;
             while left != 0 {
-                glued |= host::may_be_glued(&text, at + left.trailing_zeros() as usize);
+                glued |= host::may_be_glued(text, at + left.trailing_zeros() as usize, end);
                 left &= left - 1;
             }
             glued
         };
-        let (start, end, last) = (at + start as usize, at + end as usize, at + last as usize);
-        match host::judge(&text, start, end, last, may_be_glued) {
+        match host::judge(text, start, end, first, last, may_be_glued) {
             Some((from, to)) => {
                 self.push(from, to, Entity::Host, 0);
                 true
@@ -189,18 +247,25 @@ impl<'a> Finder<'a> {
 
     /// A run with at least three dots between digits.
     #[inline(always)]
-    fn quads(&mut self, at: usize, start: u32, end: u32, dots: u64, digits: u64) {
-        if dots | digits == bits(start, end) && dots.count_ones() == 3 {
-            let Some(quad) = ip::quad_of_runs(&self.text.buf[at..], start, dots, end) else { return };
-            let (from, to, value) = (at + start as usize, at + end as usize, ip::V4_MAPPED | u128::from(quad));
-            if ip::is_address_here(&self.text, from, to, quad) {
-                self.push(from, to, Entity::Ip, value);
-            } else {
-                self.reject(ip::Address { start: from, end: to, value });
-            }
+    fn quads<S: Scanner>(&mut self, scanner: S, at: usize, start: u32, end: u32, dots: u64, digits: u64) {
+        let (from, to) = (at + start as usize, at + end as usize);
+        if dots | digits != bits(start, end) || dots.count_ones() != 3 {
+            return self.quads_within(from, to);
+        }
+        // Four digits are no number of an address.
+        let pairs = digits & digits >> 1;
+        if pairs & pairs >> 2 != 0 {
             return;
         }
-        self.quads_within(at + start as usize, at + end as usize);
+        let text = &self.text;
+        let sixteen = text.buf[from..].first_chunk().copied().unwrap_or_else(|| ip::padded(&text.buf[from..]));
+        let Some(quad) = scanner.quad(&sixteen, ip::digits_between(dots, start, end)) else { return };
+        let value = ip::V4_MAPPED | u128::from(quad);
+        if ip::is_address_here(text, from, to, quad) {
+            self.push(from, to, Entity::Ip, value);
+        } else {
+            self.reject(ip::Address { start: from, end: to, value });
+        }
     }
 
     #[inline(never)]
@@ -216,7 +281,7 @@ impl<'a> Finder<'a> {
     }
 
     /// What needs more than runs: e-mails, URLs with users, IPv6, percent escapes.
-    #[inline(never)]
+    #[inline(always)]
     fn special(&mut self, at: usize, m: &Masks, rare: &Rare, free: u64) -> DealtWith {
         let escapes = rare.percent & rare.hex >> 1 & rare.hex >> 2;
         let mut colons = m.colon & m.colon >> 1;
@@ -225,7 +290,7 @@ impl<'a> Finder<'a> {
             colons |= between;
         }
         let mut left = (rare.at | escapes | colons) & free;
-        let mut dealt_with = DealtWith::default();
+        let mut dealt_with = DealtWith { at_signs: rare.at, ..DealtWith::default() };
         let core = core(m);
         while left != 0 {
             let i = left.trailing_zeros();
@@ -374,17 +439,17 @@ impl<'a> Finder<'a> {
                 continue;
             }
             let from = at;
-            let mut dot = None;
+            let mut dots = None;
             while at < end && (is_word(at) || buf[at] == b'.' && is_word(at + 1)) {
                 if buf[at] == b'.' {
-                    dot = Some(at);
+                    dots = Some((dots.map_or(at, |(first, _)| first), at));
                 }
                 at += 1;
             }
-            let Some(dot) = dot else { continue };
+            let Some((first, dot)) = dots else { continue };
             if self.text.wanted.has(Wanted::HOST)
                 && !buf[dot + 1..at].iter().all(u8::is_ascii_digit)
-                && let Some((from, to)) = host::judge(&self.text, from, at, dot, || true)
+                && let Some((from, to)) = host::judge(&self.text, from, at, first, dot, || true)
             {
                 self.push(from, to, Entity::Host, 0);
                 continue;

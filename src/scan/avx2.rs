@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LEAD, LEAD_BITS, Masks, Rare, Scanner, Search, WINDOW};
+use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, WINDOW};
 
 /// Proof that this machine has AVX2, BMI1, BMI2, LZCNT and POPCNT. Nothing but [`Avx2::new`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,68 @@ impl Scanner for Avx2 {
             }
         }
     }
+
+    #[inline(always)]
+    fn quad(self, text: &[u8; 16], digits: [u32; 4]) -> Option<u32> {
+        let shape = &QUADS[digits.iter().rev().fold(0, |index, digits| 3 * index + (digits - 1)) as usize];
+        // SAFETY: `self` proves that the features are there; the text, both halves of the shape and the array of places are 16
+        // bytes long.
+        unsafe {
+            let text = _mm_loadu_si128(text.as_ptr().cast());
+            let digits = _mm_shuffle_epi8(text, _mm_loadu_si128(shape.places.as_ptr().cast()));
+            let digits = _mm_and_si128(digits, _mm_set1_epi8(0xf));
+            let tens = _mm_maddubs_epi16(digits, _mm_set1_epi32(i32::from_le_bytes([0, 100, 10, 1])));
+            let numbers = _mm_madd_epi16(tens, _mm_set1_epi16(1));
+            let too_little = _mm_cmpgt_epi32(_mm_loadu_si128(shape.least.as_ptr().cast()), numbers);
+            let wrong = _mm_or_si128(too_little, _mm_cmpgt_epi32(numbers, _mm_set1_epi32(255)));
+            let quad = _mm_shuffle_epi8(numbers, _mm_set1_epi32(i32::from_le_bytes([12, 8, 4, 0])));
+            (_mm_testz_si128(wrong, wrong) == 1).then(|| _mm_cvtsi128_si32(quad) as u32)
+        }
+    }
+
+    #[inline(always)]
+    fn apart<S: Search>(self, part: S) -> S::Output {
+        // SAFETY: `self` proves that the features are there.
+        unsafe { apart(self, part) }
+    }
+}
+
+/// A dotted quad by how many digits its numbers have.
+struct Quad {
+    /// For each number four bytes: where its digits stand, the last one last.
+    places: [u8; 16],
+    /// What each must reach.
+    least: [u32; 4],
+}
+
+/// By the digits of the first number less one, three times those of the second, and so on.
+static QUADS: [Quad; 81] = {
+    let mut quads = [const { Quad { places: [0x80; 16], least: [0; 4] } }; 81];
+    let mut index = 0;
+    while index < 81 {
+        let mut rest = index;
+        let (mut number, mut at) = (0, 0);
+        while number < 4 {
+            let digits = rest % 3 + 1;
+            let mut digit = 0;
+            while digit < digits {
+                quads[index].places[4 * number + 4 - digits + digit] = (at + digit) as u8;
+                digit += 1;
+            }
+            quads[index].least[number] = LEAST[digits - 1];
+            at += digits + 1;
+            rest /= 3;
+            number += 1;
+        }
+        index += 1;
+    }
+    quads
+};
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline(never)]
+fn apart<S: Search>(scanner: Avx2, part: S) -> S::Output {
+    part.run(scanner)
 }
 
 /// A window's bytes in one vector or two, with whatever stands behind them in the buffer.

@@ -83,6 +83,9 @@ impl Rare {
 const LEAD_BITS: u8 = 0x9e;
 const LEAD: u8 = 0x1c;
 
+/// The least numbers of one, two and three digits that lead with no zero.
+const LEAST: [u32; 3] = [0, 10, 100];
+
 /// One way to classify bytes.
 pub trait Scanner: Copy {
     /// Classifies `buf[at..at + len]`, `len` at most [`WINDOW`]. May read past it, but within `buf`.
@@ -93,6 +96,14 @@ pub trait Scanner: Copy {
 
     /// The same of the other classes.
     fn rare(self, buf: &[u8], at: usize, len: usize) -> Rare;
+
+    /// The value of a dotted quad that begins with `text`, its numbers of so many digits each: one to three. None if a
+    /// number is above 255 or leads with a zero.
+    fn quad(self, text: &[u8; 16], digits: [u32; 4]) -> Option<u32>;
+
+    /// Runs a part of the search in a function of its own, compiled as all of it is: in one function the vectors of each
+    /// window would make room for what few windows need.
+    fn apart<S: Search>(self, part: S) -> S::Output;
 }
 
 /// A search that wants a scanner. `run` must be `#[inline(always)]`, or the vector code in it stays out of line.

@@ -1,6 +1,6 @@
 //! The scanner without vectors: eight bytes at a time in a register, for machines without AVX2.
 
-use super::{LEAD, LEAD_BITS, Masks, Rare, Scanner, WINDOW};
+use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, WINDOW};
 
 /// Classifies bytes on any machine.
 #[derive(Clone, Copy)]
@@ -34,6 +34,26 @@ impl Scanner for Portable {
             rare.brace |= part.brace << shift;
         }
         rare
+    }
+
+    fn quad(self, text: &[u8; 16], digits: [u32; 4]) -> Option<u32> {
+        let mut at = 0;
+        let mut quad = 0;
+        for digits in digits {
+            let digits = digits as usize;
+            let number = text[at..at + digits].iter().fold(0, |number, byte| 10 * number + u32::from(byte & 0xf));
+            if number > 255 || number < LEAST[digits - 1] {
+                return None;
+            }
+            quad = quad << 8 | number;
+            at += digits + 1;
+        }
+        Some(quad)
+    }
+
+    #[inline]
+    fn apart<S: Search>(self, part: S) -> S::Output {
+        part.run(self)
     }
 }
 

@@ -66,6 +66,35 @@ fn a_window_at_the_very_end_of_the_buffer_is_classified_as_any_other() {
     }
 }
 
+struct QuadOf<'a>(&'a [u8; 16], [u32; 4]);
+
+impl Search for QuadOf<'_> {
+    type Output = Option<u32>;
+    #[inline(always)]
+    fn run<S: Scanner>(self, scanner: S) -> Option<u32> {
+        scanner.quad(self.0, self.1)
+    }
+}
+
+#[test]
+fn a_quad_of_numbers_of_any_length_has_the_value_that_std_reads() {
+    let numbers =
+        ["0", "7", "00", "01", "09", "10", "42", "99", "000", "007", "099", "100", "199", "255", "256", "999"];
+    for (index, a) in numbers.iter().enumerate() {
+        for b in numbers {
+            for (c, d) in [(numbers[index], b), ("255", "0"), ("0", "255"), (b, "10"), ("9", numbers[index])] {
+                let text = format!("{a}.{b}.{c}.{d}");
+                let mut sixteen = *b"################";
+                sixteen[..text.len()].copy_from_slice(text.as_bytes());
+                let digits = [a, b, c, d].map(|number| number.len() as u32);
+                let expected = text.parse::<std::net::Ipv4Addr>().ok().map(u32::from);
+                assert_eq!(Best::new().run(QuadOf(&sixteen, digits)), expected, "vectors, {text}");
+                assert_eq!(Portable.apart(QuadOf(&sixteen, digits)), expected, "portable, {text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn scanners_agree_on_real_text_at_every_offset_class() {
     let Some(root) = crate::detect::cases::data() else { return };

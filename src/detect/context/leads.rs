@@ -1,30 +1,52 @@
 //! Which marks of a text (`=`, `:`, `<`, `\`, `]`, `@`) may lead to a name, told by the bytes beside them: most do not, and are
 //! passed over while the text is scanned.
 
-use super::bytes::{self, HOST};
+use super::bytes::{self, AFTER_KEY, HOST, LEADS};
 use super::{chosen_server, firewall_interface, key_end, keys, tag_of_key};
+use crate::detect::text::Text;
+use crate::scan::Masks;
 
-/// Takes down those of a window's marks (a bit each, from `at` on) that may lead to a name in `buf[start..end]`. Too many,
-/// never too few.
+/// Takes down those of a window's marks (a bit each, from `at` on) that may lead to a name. Too many, never too few.
 #[inline(always)]
-pub fn note(buf: &[u8], start: usize, end: usize, at: usize, marks: u64, leads: &mut Vec<u32>) {
+pub fn note(text: &Text<'_>, at: usize, masks: &Masks, marks: u64, leads: &mut Vec<u32>) {
+    // What stands there varies too much for a branch on each.
     let mut left = marks;
+    let mut leading = 0;
     while left != 0 {
-        let mark = at + left.trailing_zeros() as usize;
+        let i = left.trailing_zeros();
         left &= left - 1;
-        // Most marks are the `=` of `key=value`.
-        if mark > start && mark >= 8 && buf[mark] == b'=' {
-            let last = u64::from_le_bytes(buf[mark - 8..mark].try_into().expect("eight bytes were taken"));
-            // What stands before the text is none of it.
-            let outside = 8usize.saturating_sub(mark - start);
-            if keys::is_no_end(last & !0 << (8 * outside)) {
-                continue;
-            }
-        }
-        if may_lead(&buf[start..end], mark - start) {
+        leading |= u64::from(may_lead_behind(text.buf, at + i as usize)) << i;
+    }
+    // The address of a firewall's line: `inside:DC-2/443`.
+    let host = masks.word | masks.dot;
+    let mut left = marks & masks.colon & host << 1 & host >> 1;
+    while left != 0 {
+        let i = left.trailing_zeros();
+        left &= left - 1;
+        let end = at + (i + 1 + (host >> i >> 1).trailing_ones()) as usize;
+        leading |= u64::from(text.at(end) == b'/') << i;
+    }
+    while leading != 0 {
+        let mark = at + leading.trailing_zeros() as usize;
+        leading &= leading - 1;
+        if may_lead(&text.buf[text.start..text.end], mark - text.start) {
             leads.push(mark as u32);
         }
     }
+}
+
+/// Whether a mark may lead to a name by what stands right before it, which may lie before the text: a key is known by three
+/// bytes.
+#[inline(always)]
+fn may_lead_behind(buf: &[u8], mark: usize) -> bool {
+    let Some(five) = mark.checked_sub(4).and_then(|from| buf.get(from..from + 5)) else { return true };
+    let [four @ .., byte]: [u8; 5] = five.try_into().expect("five bytes were taken");
+    let last = u32::from_le_bytes(four);
+    // One space or quote may stand behind the key; there may be more, but seldom.
+    let skipped = bytes::is(four[3], AFTER_KEY);
+    let last = if skipped { last } else { last >> 8 } & 0xff_ffff;
+    let is_key = keys::may_end_with(last, byte == b':') | skipped & bytes::is(four[2], AFTER_KEY);
+    is_key & matches!(byte, b'=' | b':') | bytes::is(byte, LEADS)
 }
 
 #[inline(never)]

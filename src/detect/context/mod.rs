@@ -350,10 +350,10 @@ fn balanced_server(text: &[u8], at: usize, sink: &mut Sink<'_>) {
 /// The range of that server behind the bracket at `at`.
 fn chosen_server(text: &[u8], at: usize) -> Option<(usize, usize)> {
     let rest = text[at + 1..].strip_prefix(b" ")?;
-    let mut words = rest.splitn(4, |b| *b == b' ');
-    let (frontend, chosen) = (words.next()?, words.next()?);
-    let slash = memchr::memchr(b'/', chosen)?;
-    let timers = words.next()?;
+    let frontend = &rest[..memchr::memchr(b' ', rest)?];
+    let chosen = &rest[frontend.len() + 1..];
+    let slash = memchr::memchr2(b' ', b'/', chosen).filter(|at| chosen[*at] == b'/')?;
+    let timers = chosen[slash..].splitn(3, |b| *b == b' ').nth(1)?;
     let is_timer = |timer: &[u8]| {
         let digits = timer.strip_prefix(b"-").or(timer.strip_prefix(b"+")).unwrap_or(timer);
         !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
