@@ -31,26 +31,31 @@ pub fn judge(
     }
 }
 
-/// Whether a name with a telling tail has nothing at all that [`Name::is_host`] asks about. False too often, never too seldom.
+/// Whether a name with a telling tail is a host's by what is seen at once: a URL's, or there is nothing at all that
+/// [`Name::is_host`] asks about. False too often, never too seldom.
 #[inline(always)]
 fn is_plainly_host(text: &Text<'_>, start: usize, end: usize, first: usize, dot: usize) -> bool {
     let Some(head) = text.buf.get(start..start + 8) else { return false };
     let eight = u64::from_le_bytes(head.try_into().expect("eight bytes were taken"));
-    let label = eight & !0 >> (64 - 8 * (first - start).min(8));
     let is_token = eight as u8 == b'h' && head[1].is_ascii_digit();
-    let begins = text.at(start.wrapping_sub(1)) != b'\\' && eight as u8 != b'-' && !is_token;
-    let ends = !matches!(text.at(end), b'(' | b'/');
+    let before = text.at(start.wrapping_sub(1));
+    if before == b'\\' || eight as u8 == b'-' || is_token {
+        return false;
+    }
+    if before == b'/' && text.at(start.wrapping_sub(2)) == b'/' {
+        return true;
+    }
+    let label = eight & !0 >> (64 - 8 * (first - start).min(8));
     let tail = &text.buf[dot + 1..end];
     let is_tail_plain = match tail.len() {
         2 => tail != b"io" && is_lower_name(&text.buf[start..dot]),
         4 => tail != b"home",
         _ => true,
     };
-    begins
-        && ends
+    is_tail_plain
+        && !matches!(text.at(end), b'(' | b'/')
         && text.place != Place::Name
         && !tail[0].is_ascii_uppercase()
-        && is_tail_plain
         && !may_be_package(label)
 }
 

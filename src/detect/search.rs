@@ -90,7 +90,9 @@ impl Search for Runs<'_, '_> {
     fn run<S: Scanner>(self, scanner: S) {
         let Runs { finder, at, masks, free, marks } = self;
         finder.runs(scanner, at, masks, free);
-        context::note(&finder.text, at, masks, marks, &mut finder.found.leads);
+        if marks != 0 {
+            context::note(scanner, &finder.text, at, masks, marks, &mut finder.found.leads);
+        }
     }
 }
 

@@ -29,9 +29,10 @@ impl Text<'_> {
 
     /// The same of a text that may have been escaped more than once, as JSON within JSON is: any backslash before an `n`, `t` or
     /// `r` will do. For what a letter glued to it would otherwise hide.
+    #[inline(always)]
     pub fn may_be_escape(&self, offset: usize) -> bool {
-        let spaces = matches!(self.at(offset), b'n' | b't' | b'r') && self.at(offset.wrapping_sub(1)) == b'\\';
-        spaces || self.is_escape(offset)
+        let escapes = self.at(offset.wrapping_sub(1)) == b'\\';
+        escapes && (matches!(self.at(offset), b'n' | b't' | b'r') || self.is_escape(offset))
     }
 
     /// Where the text really begins that was cut at `offset`: past an escape's letters (`\n`, `\u003c`).

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, WINDOW};
+use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, Threes, WINDOW};
 
 /// Proof that this machine has AVX2, BMI1, BMI2, LZCNT and POPCNT. Nothing but [`Avx2::new`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,13 @@ impl Scanner for Avx2 {
     }
 
     #[inline(always)]
+    fn led(self, buf: &[u8], at: usize, threes: &Threes) -> u64 {
+        let Some(window) = at.checked_sub(3).and_then(|from| buf.get(from..at + WINDOW)) else { return !0 };
+        // SAFETY: `self` proves that the features are there, and the window has 64 bytes and three.
+        unsafe { led(window.as_ptr(), threes) | led(window.as_ptr().add(32), threes) << 32 }
+    }
+
+    #[inline(always)]
     fn quad(self, text: &[u8; 16], digits: [u32; 4]) -> Option<u32> {
         let shape = &QUADS[digits.iter().rev().fold(0, |index, digits| 3 * index + (digits - 1)) as usize];
         // SAFETY: `self` proves that the features are there; the text, both halves of the shape and the array of places are 16
@@ -79,6 +86,30 @@ impl Scanner for Avx2 {
     fn apart<S: Search>(self, part: S) -> S::Output {
         // SAFETY: `self` proves that the features are there.
         unsafe { apart(self, part) }
+    }
+}
+
+/// [`Scanner::led`] of the 32 bytes that begin three behind `window`.
+///
+/// # Safety
+/// The features of [`Avx2`] are there, and 35 bytes from `window` on may be read.
+#[inline(always)]
+unsafe fn led(window: *const u8, threes: &Threes) -> u64 {
+    // SAFETY: as the caller promises; the tables are 16 bytes long.
+    unsafe {
+        let nibble = _mm256_set1_epi8(0x0f);
+        let table = |table: &[u8; 16]| _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+        let bytes = |behind: usize| _mm256_loadu_si256(window.add(behind).cast());
+        let ways = |place: usize| {
+            let bytes = bytes(place);
+            let low = _mm256_shuffle_epi8(table(&threes.low[place]), _mm256_and_si256(bytes, nibble));
+            let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+            _mm256_and_si256(low, _mm256_shuffle_epi8(table(&threes.high[place]), high))
+        };
+        let none = _mm256_and_si256(_mm256_and_si256(ways(0), ways(1)), ways(2));
+        let none = _mm256_cmpeq_epi8(none, _mm256_setzero_si256());
+        let separators = _mm256_or_si256(is(bytes(3), b'='), is(bytes(3), b':'));
+        mask(_mm256_and_si256(none, separators)) ^ 0xffff_ffff
     }
 }
 

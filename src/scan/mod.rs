@@ -79,6 +79,37 @@ impl Rare {
     }
 }
 
+/// What three bytes in a row may be, in up to eight ways: a bit each. A byte belongs where both its nibbles do, so that more
+/// belong than were given.
+#[derive(Debug)]
+pub struct Threes {
+    low: [[u8; 16]; 3],
+    high: [[u8; 16]; 3],
+}
+
+impl Threes {
+    /// For each of eight ways the bytes that may stand first, second and third.
+    pub const fn new(ways: &[[&[u8]; 3]; 8]) -> Threes {
+        let mut threes = Threes { low: [[0; 16]; 3], high: [[0; 16]; 3] };
+        let mut way = 0;
+        while way < 8 {
+            let mut place = 0;
+            while place < 3 {
+                let bytes = ways[way][place];
+                let mut i = 0;
+                while i < bytes.len() {
+                    threes.low[place][(bytes[i] & 0xf) as usize] |= 1 << way;
+                    threes.high[place][(bytes[i] >> 4) as usize] |= 1 << way;
+                    i += 1;
+                }
+                place += 1;
+            }
+            way += 1;
+        }
+        threes
+    }
+}
+
 /// The bits by which [`Masks::lead`] is told, and what they are.
 const LEAD_BITS: u8 = 0x9e;
 const LEAD: u8 = 0x1c;
@@ -96,6 +127,10 @@ pub trait Scanner: Copy {
 
     /// The same of the other classes.
     fn rare(self, buf: &[u8], at: usize, len: usize) -> Rare;
+
+    /// Which bytes of a window are neither `=` nor `:`, or have three bytes before them that are among `threes`: those before the
+    /// window too. All, where 64 bytes of a window and three before it do not lie in `buf`.
+    fn led(self, buf: &[u8], at: usize, threes: &Threes) -> u64;
 
     /// The value of a dotted quad that begins with `text`, its numbers of so many digits each: one to three. None if a
     /// number is above 255 or leads with a zero.

@@ -1,6 +1,6 @@
 //! The scanner without vectors: eight bytes at a time in a register, for machines without AVX2.
 
-use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, WINDOW};
+use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, Threes, WINDOW};
 
 /// Classifies bytes on any machine.
 #[derive(Clone, Copy)]
@@ -34,6 +34,17 @@ impl Scanner for Portable {
             rare.brace |= part.brace << shift;
         }
         rare
+    }
+
+    fn led(self, buf: &[u8], at: usize, threes: &Threes) -> u64 {
+        let Some(window) = at.checked_sub(3).and_then(|from| buf.get(from..at + WINDOW)) else { return !0 };
+        let ways = |place: usize, byte: u8| {
+            threes.low[place][usize::from(byte & 0xf)] & threes.high[place][usize::from(byte >> 4)]
+        };
+        window.windows(4).enumerate().fold(0, |led, (i, four)| {
+            let before = ways(0, four[0]) & ways(1, four[1]) & ways(2, four[2]);
+            led | u64::from(before != 0 || !matches!(four[3], b'=' | b':')) << i
+        })
     }
 
     fn quad(self, text: &[u8; 16], digits: [u32; 4]) -> Option<u32> {

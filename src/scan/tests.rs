@@ -66,6 +66,50 @@ fn a_window_at_the_very_end_of_the_buffer_is_classified_as_any_other() {
     }
 }
 
+struct LedOf<'a>(&'a [u8], usize, &'a Threes);
+
+impl Search for LedOf<'_> {
+    type Output = u64;
+    #[inline(always)]
+    fn run<S: Scanner>(self, scanner: S) -> u64 {
+        scanner.led(self.0, self.1, self.2)
+    }
+}
+
+#[test]
+fn separators_behind_three_bytes_of_a_kind_are_found_by_every_scanner() {
+    const THREES: Threes = Threes::new(&[
+        [b"o", b"s", b"t"],
+        [b"a", b"b", b"c"],
+        [b""; 3],
+        [b"_-", b"xyz", b"\xc3\xa9"],
+        [b""; 3],
+        [b""; 3],
+        [b""; 3],
+        [b"", b"1", b"2"],
+    ]);
+    let text = b"xhost=abc:hoc=abd=_y\xa9=-z\xc3::1=12=?????????????????????????????????";
+    let mut state = 3_u64;
+    for _ in 0..20_000 {
+        let buf: Vec<u8> = (0..80)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                text[(state >> 33) as usize % text.len()]
+            })
+            .collect();
+        for at in [0, 2, 3, 9, 16, 17, 70] {
+            assert_eq!(Best::new().run(LedOf(&buf, at, &THREES)), Portable.apart(LedOf(&buf, at, &THREES)));
+        }
+    }
+    let buf = [b"???", &text[..], &[b'?'; 40]].concat();
+    let led = Portable.led(&buf, 3, &THREES);
+    let at = |separator: usize| led >> separator & 1 != 0;
+    assert!([0, 5, 6, 9, 21, 25].into_iter().all(at), "{led:b}");
+    assert!(![13, 17, 26, 28, 31].into_iter().any(at), "{led:b}");
+    assert_eq!(Portable.led(&buf, 2, &THREES), !0);
+    assert_eq!(Portable.led(&buf, buf.len() - 63, &THREES), !0);
+}
+
 struct QuadOf<'a>(&'a [u8; 16], [u32; 4]);
 
 impl Search for QuadOf<'_> {

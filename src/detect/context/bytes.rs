@@ -11,10 +11,6 @@ pub const SPACE: u8 = 4;
 pub const HOST: u8 = 8;
 /// Of a key's one word: ASCII letters and digits, `_`, `-`, `.`
 pub const KEY: u8 = 16;
-/// What may lead to a name whatever stands before it: `<`, `\`, `]`, `@`.
-pub const LEADS: u8 = 32;
-/// What may stand between a key and its separator: a space, a quote, and the backslashes before that.
-pub const AFTER_KEY: u8 = 64;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -26,9 +22,7 @@ static CLASSES: [u8; 256] = {
             | if joins_word || matches!(byte, b'/' | b':') { JOINT } else { 0 }
             | if byte == b' ' { SPACE } else { 0 }
             | if is_word(byte) || joins_word { HOST } else { 0 }
-            | if byte.is_ascii_alphanumeric() || joins_word { KEY } else { 0 }
-            | if matches!(byte, b'<' | b'\\' | b']' | b'@') { LEADS } else { 0 }
-            | if matches!(byte, b' ' | b'"' | b'\'' | b'\\') { AFTER_KEY } else { 0 };
+            | if byte.is_ascii_alphanumeric() || joins_word { KEY } else { 0 };
         b += 1;
     }
     classes
