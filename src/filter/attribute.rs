@@ -38,7 +38,7 @@ impl Walk<'_> {
         let (buf, signal) = (&self.buf[..end], self.signal);
         let tag = buf[pos];
         while pos < end && buf[pos] == tag {
-            // What is remembered has the usual shape, and a length of one byte.
+            // What is remembered has the usual shape, and most often a length of one byte.
             if let Some(pair) = short_pair(buf, pos)
                 && self.remembers
             {
@@ -59,11 +59,27 @@ impl Walk<'_> {
                 pos = stop;
             } else {
                 let (content, stop) = read::length(buf, pos + 1, end)?;
-                self.new_attribute(None, part, pos, pos + 1, content, stop)?;
+                self.long_attribute(place, part, pos, content, stop)?;
                 pos = stop;
             }
         }
         Ok(pos)
+    }
+
+    /// An attribute of more than 127 bytes: those of them that come again are user agents.
+    #[inline(never)]
+    fn long_attribute(&mut self, place: u64, part: Part, start: usize, content: usize, end: usize) -> Result<(), Stop> {
+        let pair = &self.buf[content..end];
+        let recalled = if self.remembers && pair.len() <= memo::MAX {
+            recall(&mut self.w.memo, &self.w.known, place, pair)
+        } else {
+            Recall::Unsure
+        };
+        match recalled {
+            Recall::Seen(seen) if seen.token().is_none() => Ok(()),
+            Recall::New(asked) => self.new_attribute(Some(asked), part, start, start + 1, content, end),
+            _ => self.new_attribute(None, part, start, start + 1, content, end),
+        }
     }
 
     /// An attribute not seen before, or not lately. What becomes of it is entered if that was asked for.
@@ -92,7 +108,7 @@ impl Walk<'_> {
         let became = w.edits.last_replacing(prefix, end).filter(|bytes| bytes[0] < 0x80);
         let is_whole = became.is_some() || w.edits.mark() == mark;
         if is_whole && w.turned_out.memorable && !w.known.may_stand(self.buf, content, end) {
-            let host = w.turned_out.host.then_some((shape.text - content) as u8);
+            let host = w.turned_out.host.then_some((shape.text.1 - content) as u8);
             before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
         }
         Ok(())
@@ -108,7 +124,7 @@ impl Walk<'_> {
         content: usize,
         end: usize,
     ) -> Result<(), Stop> {
-        let Shape { key_end, inner, text } = shape;
+        let Shape { key_end, value, text } = shape;
         let place = self.place(part);
         let key = self.key(place, part, content + 2, key_end)?;
         let known = self.w.keys.get(key);
@@ -118,12 +134,9 @@ impl Walk<'_> {
         let plan = known.plan;
         self.w.turned_out.memorable &= !hides(plan);
         let identity = identity::of_attribute(self.signal, part, content, end).under(plan, part);
-        match self.text(text, end, plan, part, identity)? {
+        match self.text(text.1, end, plan, part, identity)? {
             Outcome::Untouched => {}
-            Outcome::Staged => {
-                let fields = [(prefix, content), (inner, inner + 1), (text - 1, text)];
-                self.w.edits.place(self.buf, fields, end);
-            }
+            Outcome::Staged => self.w.edits.place(self.buf, [(prefix, content), value, text], end),
             Outcome::Removed => {
                 self.w.identity.add(identity);
                 self.w.edits.delete(self.buf, start, end);
@@ -485,16 +498,16 @@ fn short_pair(buf: &[u8], pos: usize) -> Option<&[u8]> {
     buf[pos + 2..].get(..usize::from(len))
 }
 
-/// Where in an attribute of the usual shape the key ends, the value's length stands and the text begins.
+/// Where in an attribute of the usual shape the key ends, and where the lengths of value and text stand and end.
 #[derive(Clone, Copy)]
 struct Shape {
     key_end: usize,
-    inner: usize,
-    text: usize,
+    value: (usize, usize),
+    text: (usize, usize),
 }
 
-/// The shape that nearly every attribute has: one key, one text value, all lengths of one byte and in agreement. Proves by
-/// itself that there is one key, one value and one field in it.
+/// The shape that nearly every attribute has: one key, one text value, all lengths in agreement. Proves by itself that there
+/// is one key, one value and one field in it.
 #[inline]
 fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<Shape> {
     let pair = &buf[content..end];
@@ -504,12 +517,27 @@ fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<Shape> {
     let key_end = 2 + usize::from(pair[1]);
     let header = pair.get(key_end..key_end + 4)?;
     let rest = pair.len() - key_end;
-    let usual = header[0] == 0x12
-        && header[2] == 0x0a
-        && rest < 0x80 + 2
-        && usize::from(header[1]) + 2 == rest
-        && usize::from(header[3]) + 4 == rest;
-    usual.then_some(Shape { key_end: content + key_end, inner: content + key_end + 1, text: content + key_end + 4 })
+    if header[0] != 0x12 {
+        return None;
+    }
+    if rest >= 0x80 + 2 {
+        return long_shape(buf, content + key_end, end);
+    }
+    let usual = header[2] == 0x0a && usize::from(header[1]) + 2 == rest && usize::from(header[3]) + 4 == rest;
+    let key_end = content + key_end;
+    usual.then_some(Shape { key_end, value: (key_end + 1, key_end + 2), text: (key_end + 3, key_end + 4) })
+}
+
+/// The same, of a value whose lengths take more than a byte.
+#[inline(never)]
+fn long_shape(buf: &[u8], key_end: usize, end: usize) -> Option<Shape> {
+    let rest_of = |tag: u8, pos: usize| {
+        let (content, stop) = read::length(buf, pos + 1, end).ok()?;
+        (buf[pos] == tag && stop == end).then_some((pos + 1, content))
+    };
+    let value = rest_of(0x12, key_end)?;
+    let text = rest_of(0x0a, value.1)?;
+    Some(Shape { key_end, value, text })
 }
 
 /// The other shape that many attributes have: one key, one number or truth value. Returns where the key ends.

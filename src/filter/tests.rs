@@ -356,6 +356,27 @@ fn padded_lengths_are_accepted_and_stay_as_they_are() {
     assert_eq!(filtered.bytes, request);
 }
 
+/// Around the lengths at which an attribute's own, its value's and its text's length take another byte.
+#[test]
+fn attributes_of_every_length_are_filtered_alike_whether_remembered_or_not() {
+    let engine = engine("");
+    for pad in (40..230).filter(|pad| (90..140).contains(pad) || pad % 10 == 0) {
+        let filler = "Mozilla/5.0 (X11; Linux x86_64) ".repeat(8);
+        let plain = &filler[..pad];
+        let attributes = vec![
+            pair("user_agent.original", plain),
+            pair("note", &format!("{plain} 203.0.113.7 again")),
+            pair("client.address", &format!("{}203.0.113.7", " ".repeat(pad))),
+        ];
+        let out = one_record(&engine, resource(vec![]), LogRecord { attributes, ..Default::default() });
+        let value = |index: usize| string(out.attributes[index].value.as_ref());
+        assert_eq!(value(0), plain, "{pad}");
+        let token = value(1).strip_prefix(plain).and_then(|rest| rest.strip_suffix(" again"));
+        assert!(token.is_some_and(|token| token.starts_with(" ip_")), "{pad}: {}", value(1));
+        assert!(!value(2).contains("203.0.113"), "{pad}: {}", value(2));
+    }
+}
+
 #[test]
 fn a_lone_text_is_filtered_like_any_other() {
     let engine = engine("");
