@@ -27,6 +27,8 @@ pub fn judge(
         Tail::No if !may_be_glued() && !matches!(text.buf[end - 1], b'-' | b'_') => None,
         Tail::Host if is_plainly_host(text, start, end, first, dot) => Some((start, end)),
         Tail::File if !may_be_named_by_place(text, start) => None,
+        // A function's or a variable's.
+        Tail::Ambiguous if matches!(text.at(end), b'(' | b'=') && !may_be_named_by_place(text, start) => None,
         _ => judge_tail(text, start, end, dot, tail),
     }
 }

@@ -65,9 +65,24 @@ pub fn may_begin(text: &[u8]) -> bool {
         && match text[0] {
             b'<' => text[1].is_ascii_digit(),
             b'0'..=b'9' => matches!(text[4], b'-' | b'/'),
-            b'A'..=b'Z' => text[3] == b' ',
+            b'A'..=b'Z' => text[3] == b' ' && may_be_month(text[1], text[2]),
             _ => false,
         }
+}
+
+/// Whether a month's second and third letters may be these. True too often, never too seldom.
+fn may_be_month(second: u8, third: u8) -> bool {
+    const THIRDS: [u32; 32] = {
+        let mut thirds = [0; 32];
+        let mut month = 0;
+        while month < MONTHS.len() {
+            let [_, second, third] = MONTHS[month] else { panic!("a month has three letters here") };
+            thirds[(*second & 31) as usize] |= 1 << (*third & 31);
+            month += 1;
+        }
+        thirds
+    };
+    THIRDS[usize::from(second & 31)] >> (third & 31) & 1 != 0
 }
 
 /// The range of the header's host within `text`.

@@ -299,8 +299,18 @@ fn tag_of_key(text: &[u8], at: usize) -> Option<&[u8]> {
     const LONGEST: usize = 80;
     let inside = &text[at + 1..text.len().min(at + 1 + LONGEST)];
     let tag = &inside[..memchr::memchr(b'>', inside)?];
-    let to = tag.trim_ascii_end().iter().rposition(|b| !is_quote(*b))? + 1;
-    keys::may_end(&tag[..to], true).then_some(tag)
+    let mut key = tag;
+    while let [rest @ .., last] = key
+        && last.is_ascii_whitespace()
+    {
+        key = rest;
+    }
+    while let [rest @ .., last] = key
+        && is_quote(*last)
+    {
+        key = rest;
+    }
+    keys::may_end(key, true).then_some(tag)
 }
 
 const fn is_quote(b: u8) -> bool {
