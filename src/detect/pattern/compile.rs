@@ -9,6 +9,7 @@ use regex_automata::{MatchKind, PatternID, meta};
 use regex_syntax::hir::Hir;
 
 use super::ahead::Ahead;
+use super::direct::Direct;
 use super::literal::{self, Literal, Literals, WIDTH};
 use super::runs::{self, Gate, Runs};
 use super::windows::{Owner, Sought, Windows};
@@ -79,8 +80,8 @@ fn compile(spec: &PatternSpec) -> Result<(Pattern, Hir), (String, Option<usize>)
     let keywords = spec.keywords.iter().map(|word| word.to_ascii_lowercase().into_bytes()).collect();
     let window = hir.properties().maximum_len().filter(|longest| (1..=MAX_WINDOW).contains(longest));
     let validators = spec.validators.clone();
-    let signs = Vec::new();
-    Ok((Pattern { index: spec.index, regex, keywords, signs, group: spec.group, validators, window }, hir))
+    let (signs, direct) = (Vec::new(), Direct::of(&hir, spec.group));
+    Ok((Pattern { index: spec.index, regex, direct, keywords, signs, group: spec.group, validators, window }, hir))
 }
 
 fn syntax_config(spec: &PatternSpec, unicode: bool) -> syntax::Config {

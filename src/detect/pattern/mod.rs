@@ -10,6 +10,7 @@
 
 mod ahead;
 mod compile;
+mod direct;
 mod literal;
 mod neighbours;
 mod runs;
@@ -26,6 +27,7 @@ use regex_automata::{Input, PatternSet};
 
 use super::{Entity, Span, Writing};
 use ahead::Ahead;
+use direct::{Direct, Match};
 use runs::{Run, Runs};
 pub use validate::Validator;
 use windows::Windows;
@@ -35,6 +37,9 @@ const MAX_WINDOW: usize = 1024;
 /// Bytes that all expressions together may look at, in lengths of the text, and whatever its length.
 const BUDGET_FACTOR: usize = 24;
 const BUDGET_FLOOR: usize = 64 << 10;
+/// Steps that a simple expression may take through a range, in lengths of it, and whatever its length.
+const DIRECT_FACTOR: usize = 8;
+const DIRECT_FLOOR: usize = 512;
 
 /// A pattern as a rule writes it.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +103,8 @@ pub struct Patterns {
 struct Pattern {
     index: u16,
     regex: meta::Regex,
+    /// The same, where it is simple.
+    direct: Option<Direct>,
     /// Folded. Empty: nothing is asked for, or the candidates tell.
     keywords: Vec<Vec<u8>>,
     /// Up to three bytes of which every match has one; empty, if nothing is known.
@@ -287,12 +294,9 @@ impl Pattern {
         report: &mut dyn FnMut(usize, usize),
     ) {
         let mut at = range.start;
-        slots.clear();
-        slots.resize(2 * (self.group + 1), None);
-        while self.regex.search_slots(&Input::new(text).range(at..range.end), slots).is_some() {
-            let offsets = |group: usize| Some((slots[2 * group]?.get(), slots[2 * group + 1]?.get()));
-            let (start, end) = offsets(0).expect("a match has a beginning and an end");
-            let (from, to) = offsets(self.group).filter(|(from, to)| from < to).unwrap_or((start, end));
+        let mut budget = DIRECT_FACTOR * range.len() + DIRECT_FLOOR;
+        while let Some(Match { start, end, group }) = self.next_match(text, at..range.end, &mut budget, slots) {
+            let (from, to) = group.filter(|(from, to)| from < to).unwrap_or((start, end));
             let accepted = self
                 .validators
                 .iter()
@@ -309,6 +313,29 @@ impl Pattern {
                 return;
             }
         }
+    }
+}
+
+impl Pattern {
+    /// The first match in a range.
+    fn next_match(
+        &self,
+        text: &[u8],
+        range: Range<usize>,
+        budget: &mut usize,
+        slots: &mut Vec<Option<NonMaxUsize>>,
+    ) -> Option<Match> {
+        if let Some(direct) = &self.direct
+            && let Ok(found) = direct.find(text, range.start, range.end, budget)
+        {
+            return found;
+        }
+        slots.clear();
+        slots.resize(2 * (self.group + 1), None);
+        self.regex.search_slots(&Input::new(text).range(range), slots)?;
+        let offsets = |group: usize| Some((slots[2 * group]?.get(), slots[2 * group + 1]?.get()));
+        let (start, end) = offsets(0).expect("a match has a beginning and an end");
+        Some(Match { start, end, group: offsets(self.group) })
     }
 }
 

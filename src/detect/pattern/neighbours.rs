@@ -26,18 +26,21 @@ impl Neighbours {
 
     /// The bytes of a class, and whether each of its characters is one byte. Of characters beyond ASCII all bytes belong.
     pub fn of_class(class: &Class) -> (Neighbours, bool) {
+        let mut set = Neighbours::NONE;
         match class {
             Class::Bytes(class) => {
-                let within = |b: u8| class.ranges().iter().any(|range| range.start() <= b && b <= range.end());
-                (Neighbours::of(within, false), true)
+                class.ranges().iter().for_each(|range| (range.start()..=range.end()).for_each(|b| set.add(b)));
+                (set, true)
             }
             Class::Unicode(class) => {
                 let ascii = class.ranges().iter().all(|range| range.end().is_ascii());
-                let within = |b: u8| match b {
-                    0x80.. => !ascii,
-                    _ => class.ranges().iter().any(|r| r.start() <= b as char && b as char <= r.end()),
-                };
-                (Neighbours::of(within, false), ascii)
+                for range in class.ranges().iter().filter(|range| range.start().is_ascii()) {
+                    (range.start() as u8..=range.end().min('\x7f') as u8).for_each(|b| set.add(b));
+                }
+                if !ascii {
+                    (0x80..=0xff).for_each(|b| set.add(b));
+                }
+                (set, ascii)
             }
         }
     }

@@ -6,6 +6,7 @@
 //! let through is compared with the literals themselves, so that what is reported is exact.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::literal::{Literal, WIDTH, commonness};
 use super::neighbours::Neighbours;
@@ -48,9 +49,6 @@ pub struct Entry {
     /// Where the window stands in the literal.
     at: u8,
     window: u32,
-    /// Another window of it, farther off, and where it stands: to turn most places down by one look.
-    other: u32,
-    other_at: u8,
     bytes: Box<[u8]>,
     before: Neighbours,
     behind: Neighbours,
@@ -67,15 +65,63 @@ impl Entry {
 
     /// Whether the literal stands at `start` of the text, between neighbours that fit.
     #[inline]
-    fn stands_at<const W: usize>(&self, text: &[u8], start: usize) -> bool {
+    fn stands_at(&self, text: &[u8], start: usize) -> bool {
         let end = start + self.bytes.len();
         let Some(there) = text.get(start..end) else { return false };
-        let at = usize::from(self.other_at);
-        fold(&there[at..at + W]) == self.other
-            && there.eq_ignore_ascii_case(&self.bytes)
+        there.eq_ignore_ascii_case(&self.bytes)
             && self.before.allow(start.checked_sub(1).map(|at| text[at]))
             && self.behind.allow(text.get(end).copied())
     }
+}
+
+/// What of a literal stands within eight bytes of where its window begins, on either side, folded: of several that share a
+/// window this tells nearly always which one it is, by one comparison each.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    before: u64,
+    before_mask: u64,
+    behind: u64,
+    behind_mask: u64,
+    /// The next entry has another window.
+    is_last: bool,
+}
+
+impl Near {
+    fn of(entry: &Entry, next: Option<&Entry>) -> Near {
+        let (before, behind) = entry.bytes.split_at(entry.at.into());
+        let (before, behind) = (&before[before.len().saturating_sub(8)..], &behind[..behind.len().min(8)]);
+        let (mut bytes, mut mask) = ([0; 16], [0; 16]);
+        for (place, b) in (8 - before.len()..).zip([before, behind].concat()) {
+            (bytes[place], mask[place]) = (b | 0x20, 0xff);
+        }
+        let half = |bytes: &[u8; 16], from| u64::from_le_bytes(bytes[from..from + 8].try_into().expect("eight bytes"));
+        Near {
+            before: half(&bytes, 0),
+            before_mask: half(&mask, 0),
+            behind: half(&bytes, 8),
+            behind_mask: half(&mask, 8),
+            is_last: next.is_none_or(|next| next.window != entry.window),
+        }
+    }
+
+    #[inline]
+    fn fits(&self, before: u64, behind: u64) -> bool {
+        (before ^ self.before) & self.before_mask | (behind ^ self.behind) & self.behind_mask == 0
+    }
+}
+
+/// The eight bytes before a place of a buffer, and those from it on, folded; beyond it, anything.
+#[inline]
+fn around(buf: &[u8], at: usize) -> (u64, u64) {
+    if let Some(block) = at.checked_sub(8).and_then(|from| buf.get(from..at + 8)) {
+        return (word(block, 0), word(block, 8));
+    }
+    let mut block = [0; 16];
+    let (before, behind) = buf.split_at(at);
+    let (before, behind) = (&before[at.saturating_sub(8)..], &behind[..behind.len().min(8)]);
+    block[8 - before.len()..8].copy_from_slice(before);
+    block[8..8 + behind.len()].copy_from_slice(behind);
+    (word(&block, 0), word(&block, 8))
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +132,8 @@ struct Table {
     sure: Vec<u64>,
     /// Sorted by window.
     entries: Vec<Entry>,
+    /// By entry.
+    near: Vec<Near>,
     /// Open addressing: one more than the index of a window's first entry, 0 where nothing stands.
     slots: Vec<u16>,
 }
@@ -135,6 +183,7 @@ impl Table {
             marks: vec![0; 1 << MARKS],
             sure: vec![0; 1 << (SURE - 6)],
             slots: vec![0; (entries.len() * 4).next_power_of_two()],
+            near: (0..entries.len()).map(|index| Near::of(&entries[index], entries.get(index + 1))).collect(),
             entries,
         };
         for index in 0..table.entries.len() {
@@ -182,7 +231,7 @@ impl Table {
                     let window = fold(&buf[from..from + W]);
                     let sure = sure(window);
                     if self.sure[sure >> 6] >> (sure & 63) & 1 != 0 {
-                        self.look_up::<W>(&buf[start..end], from - start, window, hit);
+                        self.look_up(buf, start..end, from, window, hit);
                     }
                 }
             }
@@ -190,24 +239,31 @@ impl Table {
         }
     }
 
-    /// What the marks let through at `at` of the text.
+    /// What the marks let through at `at` of the buffer.
     #[inline(never)]
-    fn look_up<const W: usize>(&self, text: &[u8], at: usize, window: u32, hit: &mut dyn FnMut(&Entry, usize)) {
+    fn look_up(&self, buf: &[u8], text: Range<usize>, at: usize, window: u32, hit: &mut dyn FnMut(&Entry, usize)) {
         let mut slot = self.slot(window);
-        loop {
+        let first = loop {
             let Some(first) = usize::from(self.slots[slot]).checked_sub(1) else { return };
             if self.entries[first].window == window {
-                let same = self.entries[first..].iter().take_while(|entry| entry.window == window);
-                for entry in same {
-                    if let Some(start) = at.checked_sub(usize::from(entry.at))
-                        && entry.stands_at::<W>(text, start)
-                    {
-                        hit(entry, start);
-                    }
-                }
-                return;
+                break first;
             }
             slot = (slot + 1) & (self.slots.len() - 1);
+        };
+        let (before, behind) = around(buf, at);
+        let (text, at) = (&buf[text.clone()], at - text.start);
+        for (near, index) in self.near[first..].iter().zip(first..) {
+            if near.fits(before, behind) {
+                let entry = &self.entries[index];
+                if let Some(start) = at.checked_sub(usize::from(entry.at))
+                    && entry.stands_at(text, start)
+                {
+                    hit(entry, start);
+                }
+            }
+            if near.is_last {
+                return;
+            }
         }
     }
 }
@@ -261,12 +317,9 @@ fn entries(mut literals: Vec<Sought>, width: usize) -> Vec<Entry> {
         };
         let at = (0..=places).min_by_key(cost).unwrap_or(0);
         *used.entry(window(at)).or_default() += 1;
-        let other_at = if at == 0 { (bytes.len() - width).min(u8::MAX.into()) } else { 0 };
         entries.push(Entry {
             at: at as u8,
             window: window(at),
-            other: window(other_at),
-            other_at: other_at as u8,
             before: literal.before,
             behind: literal.behind,
             rest_at: literal.rest_at,
