@@ -367,12 +367,13 @@ mod tests {
     use super::*;
     use crate::detect::pattern::compile::parsed;
 
-    const SIMPLE: [&str; 24] = [
+    const SIMPLE: [&str; 25] = [
         r"\bab_[0-9a-c]{3}\b",
         r"(?i)[\w.-]{0,5}?ab[ \w.-]{0,4}[=:][' ]{0,2}([a-c0-9]{2})\b",
         r"(?:ab|xab)-(?:a|b)-[0-9a-c]{2}",
         "ab[a-c]{2,4}b",
         "ab[a-c]{2,4}?b",
+        "ab[a-c]{1,3}?",
         "ab[a-c]*?c",
         r"\b[a-c]{1,3}_?(a|b=)c?\b",
         r"(?:a|ab)(c|bcd)(?:d*)",
