@@ -49,14 +49,6 @@ pub fn digits_between(dots: u64, start: u32, end: u32) -> [u32; 4] {
     [first - start, second - first - 1, third - second - 1, end - third - 1]
 }
 
-/// The last bytes of a buffer, fewer than sixteen.
-#[cold]
-pub fn padded(tail: &[u8]) -> [u8; 16] {
-    let mut sixteen = [0; 16];
-    sixteen[..tail.len()].copy_from_slice(tail);
-    sixteen
-}
-
 /// Any of the notations of RFC 4291, the last 32 bits as IPv4 too.
 pub fn parse_v6(text: &[u8]) -> Option<u128> {
     if text.len() > 45 {

@@ -5,7 +5,7 @@
 
 use super::text::Text;
 use super::{Entity, Found, Seen, Span, Wanted, Writing, context, email, host, ip, overlap, percent};
-use crate::scan::{Masks, Rare, Scanner, Search, WINDOW};
+use crate::scan::{Masks, Rare, Scanner, Search, WINDOW, padded};
 
 /// One search through one text.
 pub struct Finder<'a> {
@@ -260,7 +260,7 @@ impl<'a> Finder<'a> {
             return;
         }
         let text = &self.text;
-        let sixteen = text.buf[from..].first_chunk().copied().unwrap_or_else(|| ip::padded(&text.buf[from..]));
+        let sixteen = text.buf[from..].first_chunk().copied().unwrap_or_else(|| padded(&text.buf[from..]));
         let Some(quad) = scanner.quad(&sixteen, ip::digits_between(dots, start, end)) else { return };
         let value = ip::V4_MAPPED | u128::from(quad);
         if ip::is_address_here(text, from, to, quad) {

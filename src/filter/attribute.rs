@@ -66,7 +66,8 @@ impl Walk<'_> {
         Ok(pos)
     }
 
-    /// An attribute of more than 127 bytes: those of them that come again are user agents.
+    /// An attribute of more than 127 bytes, or of which nothing is to be remembered. Those long ones that come again are user
+    /// agents.
     #[inline(never)]
     fn long_attribute(&mut self, place: u64, part: Part, start: usize, content: usize, end: usize) -> Result<(), Stop> {
         let pair = &self.buf[content..end];

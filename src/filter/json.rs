@@ -116,7 +116,6 @@ impl Walk<'_> {
 
     /// What the policy says of a key whose text has just been searched; remembers that nothing was found.
     fn plan_of_json_key(&mut self, leaf: &Leaf<'_>, document: &Document<'_>, known: Option<u32>) -> Plan {
-        let key = leaf.text();
         let searched = match self.remembers && self.w.found.spans.is_empty() {
             true => keys::Searched::nothing(self.w.names, !self.w.known.may_stand(leaf.buf, leaf.start, leaf.end)),
             false => keys::Searched::elsewhere(),
@@ -128,9 +127,7 @@ impl Walk<'_> {
             return self.w.keys.get(known).plan;
         }
         // The path to it is not at hand in a document: the key alone is asked for.
-        let plan = self.policy.plan(self.signal, document.part, Some(&String::from_utf8_lossy(key)), self.active);
-        self.w.keys.insert(document.key_place, key, plan, searched);
-        plan
+        self.enter_key(document.key_place, document.part, leaf.text(), searched)
     }
 
     fn json_scalar(&mut self, leaf: &Leaf<'_>, document: &mut Document<'_>) -> Result<Outcome, Stop> {

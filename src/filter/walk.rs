@@ -261,8 +261,13 @@ impl<'a> Walk<'a> {
         if let Some(found) = self.w.keys.find(place, key) {
             return self.w.keys.get(found).plan;
         }
+        self.enter_key(place, part, key, keys::Searched::elsewhere())
+    }
+
+    /// The same of a key that is not known yet, which is known from then on.
+    pub fn enter_key(&mut self, place: keys::Place, part: Part, key: &[u8], searched: keys::Searched) -> Plan {
         let plan = self.policy.plan(self.signal, part, Some(&String::from_utf8_lossy(key)), self.active);
-        self.w.keys.insert(place, key, plan, keys::Searched::elsewhere());
+        self.w.keys.insert(place, key, plan, searched);
         plan
     }
 

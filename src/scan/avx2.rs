@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, Threes, WINDOW};
+use super::{LEAD, LEAD_BITS, LEAST, Masks, Rare, Scanner, Search, Threes, WINDOW, padded};
 
 /// Proof that this machine has AVX2, BMI1, BMI2, LZCNT and POPCNT. Nothing but [`Avx2::new`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +158,7 @@ fn apart<S: Search>(scanner: Avx2, part: S) -> S::Output {
 #[inline(always)]
 unsafe fn vectors(buf: &[u8], at: usize, len: usize) -> (__m256i, Option<__m256i>) {
     assert!(len <= WINDOW && at <= buf.len() && buf.len() - at >= len);
-    let block;
+    let block: [u8; WINDOW];
     let window = if buf.len() - at >= WINDOW {
         buf[at..].as_ptr()
     } else {
@@ -170,15 +170,6 @@ unsafe fn vectors(buf: &[u8], at: usize, len: usize) -> (__m256i, Option<__m256i
         let low = _mm256_loadu_si256(window.cast());
         (low, (len > 32).then(|| _mm256_loadu_si256(window.add(32).cast())))
     }
-}
-
-/// The last bytes of a buffer, where reading a whole window would leave it.
-#[cold]
-#[inline(never)]
-fn padded(tail: &[u8]) -> [u8; WINDOW] {
-    let mut block = [0; WINDOW];
-    block[..tail.len()].copy_from_slice(tail);
-    block
 }
 
 // One bit a class in the product of two nibble tables: a byte belongs where both its nibbles do. Letters need two bits,

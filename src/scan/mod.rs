@@ -114,6 +114,18 @@ impl Threes {
 const LEAD_BITS: u8 = 0x9e;
 const LEAD: u8 = 0x1c;
 
+/// The last bytes of a buffer, where reading a whole block would leave it: the block with NUL behind them.
+///
+/// # Panics
+/// If there are more than fit into one.
+#[cold]
+#[inline(never)]
+pub fn padded<const N: usize>(tail: &[u8]) -> [u8; N] {
+    let mut block = [0; N];
+    block[..tail.len()].copy_from_slice(tail);
+    block
+}
+
 /// The least numbers of one, two and three digits that lead with no zero.
 const LEAST: [u32; 3] = [0, 10, 100];
 

@@ -299,12 +299,7 @@ fn tag_of_key(text: &[u8], at: usize) -> Option<&[u8]> {
     const LONGEST: usize = 80;
     let inside = &text[at + 1..text.len().min(at + 1 + LONGEST)];
     let tag = &inside[..memchr::memchr(b'>', inside)?];
-    let mut key = tag;
-    while let [rest @ .., last] = key
-        && last.is_ascii_whitespace()
-    {
-        key = rest;
-    }
+    let mut key = tag.trim_ascii_end();
     while let [rest @ .., last] = key
         && is_quote(*last)
     {

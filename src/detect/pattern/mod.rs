@@ -314,9 +314,7 @@ impl Pattern {
             }
         }
     }
-}
 
-impl Pattern {
     /// The first match in a range.
     fn next_match(
         &self,
