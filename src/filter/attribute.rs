@@ -7,7 +7,7 @@ use crate::wire::read::{self, Field};
 
 use super::identity::{self, Identity};
 use super::keys::{self, KeyText};
-use super::recall::{Recall, hides, recall};
+use super::recall::{Recall, TurnedOut, hides, recall};
 use super::text::Outcome;
 use super::walk::{Fault, Stop, Walk};
 use super::{Worker, memo};
@@ -29,10 +29,19 @@ pub(super) struct Under {
 }
 
 impl Walk<'_> {
-    /// Attributes one after the other, `KeyValue` fields of any message: the first one's tag, of one byte, stands at `pos`.
-    /// Returns where the first field begins that is none.
+    /// Attributes, `KeyValue` fields of any message: the first one's tag, of one byte, stands at `pos`. Returns where a field
+    /// begins that has not been dealt with.
+    #[inline]
+    pub fn attributes(&mut self, part: Part, pos: usize, end: usize) -> Result<usize, Stop> {
+        if part == Part::PointAttributes && self.remembers {
+            return self.series(pos, end);
+        }
+        self.each_attribute(part, pos, end)
+    }
+
+    /// Attributes one after the other.
     #[inline(never)]
-    pub fn attributes(&mut self, part: Part, mut pos: usize, end: usize) -> Result<usize, Stop> {
+    pub fn each_attribute(&mut self, part: Part, mut pos: usize, end: usize) -> Result<usize, Stop> {
         self.w.learned.keys_elsewhere |= part != Part::RecordAttributes;
         let place = self.place(part).of_pair().number();
         let (buf, signal) = (&self.buf[..end], self.signal);
@@ -86,6 +95,22 @@ impl Walk<'_> {
     /// An attribute not seen before, or not lately. What becomes of it is entered if that was asked for.
     #[inline(never)]
     pub fn new_attribute(
+        &mut self,
+        asked: Option<memo::Asked>,
+        part: Part,
+        start: usize,
+        prefix: usize,
+        content: usize,
+        end: usize,
+    ) -> Result<(), Stop> {
+        self.w.turned_out = TurnedOut { memorable: true, host: false };
+        self.judge_and_remember(asked, part, start, prefix, content, end)?;
+        self.w.memorable &= self.w.turned_out.memorable;
+        Ok(())
+    }
+
+    #[inline]
+    fn judge_and_remember(
         &mut self,
         asked: Option<memo::Asked>,
         part: Part,

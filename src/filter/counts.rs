@@ -19,7 +19,7 @@ pub struct Counts {
     /// The field at hand.
     field: FieldId,
     /// What was counted since [`Counts::begin`], until [`Counts::end`].
-    journal: Vec<RuleId>,
+    journal: Vec<(FieldId, RuleId)>,
     rarely: Vec<Rare>,
     is_kept: bool,
     /// How many acts were told field by field before.
@@ -75,7 +75,7 @@ impl Counts {
             acts.push((self.field, rule));
         }
         if self.is_kept {
-            self.journal.push(rule);
+            self.journal.push((self.field, rule));
         }
         let index = usize::from(rule.0);
         match self.rules.get_mut(index) {
@@ -120,6 +120,11 @@ impl Counts {
         self.is_kept = false;
     }
 
+    /// What rules did between [`Counts::begin`] and [`Counts::end`], if that is all that was counted.
+    pub(super) fn noted(&self) -> Option<&[(FieldId, RuleId)]> {
+        self.rarely.is_empty().then_some(&*self.journal)
+    }
+
     fn note(&mut self, entry: Rare) {
         if self.is_kept {
             self.rarely.push(entry);
@@ -128,7 +133,7 @@ impl Counts {
 
     /// Takes back what was counted between [`Counts::begin`] and [`Counts::end`].
     pub(super) fn take_back(&mut self) {
-        for rule in self.journal.drain(..) {
+        for (_, rule) in self.journal.drain(..) {
             self.acts -= 1;
             self.rules[usize::from(rule.0)] -= 1;
         }

@@ -26,6 +26,7 @@ mod memo;
 mod overlap;
 mod profiles;
 mod recall;
+mod series;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,7 @@ pub struct Worker {
     keys: keys::Keys,
     cache: Cache,
     memo: memo::Memo,
+    series: series::SeriesSeen,
     found: Found,
     decided: Vec<overlap::Decided>,
     json: json::Scratch,
@@ -88,6 +90,8 @@ pub struct Worker {
     learned: learn::Learned,
     /// What the text at hand turned out to be, so that it can be remembered or not.
     turned_out: recall::TurnedOut,
+    /// Whether all that was looked at lately can be remembered.
+    memorable: bool,
     counts: Counts,
 }
 
@@ -200,6 +204,7 @@ impl Worker {
             self.keys.clear();
             self.cache.clear();
             self.memo.clear();
+            self.series.clear();
         }
         if engine.by_field != self.counts.by_field.is_some() {
             self.counts.by_field = engine.by_field.then(Vec::new);

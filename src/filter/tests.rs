@@ -91,7 +91,7 @@ fn string(value: Option<&AnyValue>) -> &str {
     }
 }
 
-fn points(attributes: Vec<Vec<KeyValue>>) -> ExportMetricsServiceRequest {
+pub(super) fn points(attributes: Vec<Vec<KeyValue>>) -> ExportMetricsServiceRequest {
     let data_points = attributes.into_iter().enumerate().map(|(number, attributes)| NumberDataPoint {
         attributes,
         value: Some(number_data_point::Value::AsInt(number as i64)),
@@ -250,6 +250,18 @@ fn no_two_series_become_one() {
     // Spellings of one host or address: tokens join them, series must not be joined.
     all("host.name", &["DB-1x", "db-1X", "db-1x"]);
     all("peer", &["2001:db8::7", "2001:DB8::7", "2001:db8:0:0::7"]);
+}
+
+#[test]
+fn a_series_that_comes_again_is_filtered_by_the_names_of_the_resource_that_it_comes_with() {
+    let (engine, mut worker) = (engine(""), Worker::default());
+    for (host, is_told) in [("falcon-7", true), ("osprey-2", false), ("falcon-7", true), ("osprey-2", false)] {
+        let mut request = points(vec![vec![pair("note", "asked falcon-7 twice"), pair("method", "GET")]]);
+        request.resource_metrics[0].resource = Some(resource(vec![pair("host.name", host)]));
+        let filtered = engine.filter(&mut worker, Signal::Metrics, request.encode_to_vec().into()).unwrap();
+        let is_gone = memchr::memmem::find(&filtered.bytes, b"asked falcon-7").is_none();
+        assert_eq!(is_gone, is_told, "{host}");
+    }
 }
 
 #[test]

@@ -233,6 +233,11 @@ impl Edits {
         Mark { out: self.out.len(), copied: self.copied }
     }
 
+    /// What became of `start..end`, before which nothing was edited since `mark`: two pieces, or nothing if it stays as it is.
+    pub fn since<'a>(&'a self, mark: Mark, input: &'a [u8], start: usize, end: usize) -> Option<[&'a [u8]; 2]> {
+        (self.mark() != mark).then(|| [&self.out[mark.out + (start - mark.copied)..], &input[self.copied..end]])
+    }
+
     /// Forgets every edit since `mark`. The fields that were open then stay open, those opened since are not to be closed.
     pub fn roll_back(&mut self, mark: Mark) {
         self.out.truncate(mark.out);
