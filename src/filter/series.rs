@@ -3,6 +3,9 @@
 //! The same is remembered as of a single attribute (see [`super::memo`]): what becomes of the bytes depends on nothing but
 //! themselves, their place and the names that are known there, and nothing in them is hidden. What comes once, or more than
 //! there is room for, costs a look-up: when the room is taken, it stays so until most of what comes is not in it.
+//!
+//! Agents also report series in the same order. So the one that was entered behind the last is tried before any look-up,
+//! and memory is read from front to back.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -15,7 +18,7 @@ use crate::policy::{FieldId, RuleId};
 use super::Worker;
 use super::walk::{Stop, Walk};
 
-/// Series that are remembered, and bytes of them, before and after.
+/// Series that are remembered, and bytes of them: before, after, and what rules did.
 const MAX_SERIES: usize = 32_768;
 const MAX_BYTES: usize = 12 << 20;
 /// A longer one is not.
@@ -26,7 +29,11 @@ const PATIENCE: usize = 2 * MAX_SERIES;
 /// The table of one worker: 14 MiB at most, of which no more is touched than is needed.
 #[derive(Default)]
 pub(super) struct SeriesSeen {
-    table: HashTable<Entry>,
+    entries: Vec<Entry>,
+    /// Their indices, by hash.
+    table: HashTable<u32>,
+    /// The one behind that which came last.
+    expected: usize,
     /// What was there and what it became, one behind the other.
     bytes: Vec<u8>,
     acts: Vec<Act>,
@@ -39,7 +46,7 @@ pub(super) struct SeriesSeen {
 pub(super) type Act = (FieldId, RuleId);
 
 /// Where attributes stand, and their hash.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Asked {
     hash: u64,
     place: u64,
@@ -70,24 +77,50 @@ impl SeriesSeen {
         *self = SeriesSeen::default();
     }
 
-    /// What is known of these attributes, which stand at the place of that number while certain names are known.
-    fn find(&self, place: u64, names: u32, attributes: &[u8]) -> Result<Seen<'_>, Asked> {
+    /// The series that is expected next, if these fields begin with it, and with no attribute more.
+    #[inline]
+    fn follows(&self, place: u64, names: u32, fields: &[u8]) -> Option<usize> {
+        let entry = self.entries.get(self.expected)?;
+        let behind = fields.strip_prefix(self.was(entry))?;
+        let is = (entry.asked.place, entry.asked.names) == (place, names) && behind.first() != fields.first();
+        is.then_some(self.expected)
+    }
+
+    /// The index of these attributes, which stand at the place of that number while certain names are known.
+    #[inline(never)]
+    fn find(&self, place: u64, names: u32, attributes: &[u8]) -> Result<usize, Asked> {
         let mut hasher = self.hash.build_hasher();
         hasher.write_u64(place ^ u64::from(names));
         hasher.write(attributes);
-        let hash = hasher.finish();
-        let is =
-            |entry: &Entry| (entry.asked.place, entry.asked.names) == (place, names) && self.was(entry) == attributes;
-        let Some(entry) = self.table.find(hash, is) else { return Err(Asked { hash, place, names }) };
+        let asked = Asked { hash: hasher.finish(), place, names };
+        let is = |index: &u32| {
+            let entry = &self.entries[*index as usize];
+            entry.asked == asked && self.was(entry) == attributes
+        };
+        self.table.find(asked.hash, is).map(|index| *index as usize).ok_or(asked)
+    }
+
+    /// What is known of one that was found: the next is expected behind it.
+    #[inline]
+    fn seen(&mut self, index: usize) -> (usize, Seen<'_>) {
+        self.expected = index + 1;
+        let entry = &self.entries[index];
         let from = entry.at as usize + usize::from(entry.was);
-        Ok(Seen {
-            acts: &self.acts[entry.acts_at as usize..][..usize::from(entry.acts)],
-            became: entry.became.map(|len| &self.bytes[from..from + usize::from(len)]),
-        })
+        let acts = &self.acts[entry.acts_at as usize..][..usize::from(entry.acts)];
+        let became = entry.became.map(|len| &self.bytes[from..from + usize::from(len)]);
+        (usize::from(entry.was), Seen { acts, became })
     }
 
     fn was(&self, entry: &Entry) -> &[u8] {
         &self.bytes[entry.at as usize..][..usize::from(entry.was)]
+    }
+
+    /// Once for all. Memory that is not written to is not taken.
+    #[cold]
+    fn make_room(&mut self) {
+        self.entries.reserve_exact(MAX_SERIES);
+        self.bytes.reserve_exact(MAX_BYTES);
+        self.table.reserve(MAX_SERIES, |_| unreachable!("it is empty"));
     }
 
     /// Enters what [`SeriesSeen::find`] did not know. What it became comes in pieces.
@@ -97,16 +130,18 @@ impl SeriesSeen {
         if was.len() > MAX || !fits {
             return;
         }
-        let needed = was.len() + len.unwrap_or(0);
-        if self.table.len() >= MAX_SERIES || self.bytes.len() + needed > MAX_BYTES {
+        let taken = self.bytes.len() + size_of_val(&*self.acts);
+        let needed = was.len() + len.unwrap_or(0) + size_of_val(acts);
+        if self.entries.len() >= MAX_SERIES || taken + needed > MAX_BYTES {
             self.turned_away += 1;
             if self.turned_away > PATIENCE {
                 self.clear();
             }
             return;
         }
-        // Memory that is not written to is not taken.
-        self.bytes.reserve_exact(MAX_BYTES - self.bytes.len());
+        if self.entries.is_empty() {
+            self.make_room();
+        }
         let entry = Entry {
             asked,
             at: self.bytes.len() as u32,
@@ -118,7 +153,11 @@ impl SeriesSeen {
         self.bytes.extend_from_slice(was);
         became.into_iter().flatten().for_each(|piece| self.bytes.extend_from_slice(piece));
         self.acts.extend_from_slice(acts);
-        self.table.insert_unique(asked.hash, entry, |entry| entry.asked.hash);
+        let index = self.entries.len();
+        self.entries.push(entry);
+        let entries = &self.entries;
+        self.table.insert_unique(asked.hash, index as u32, |index| entries[*index as usize].asked.hash);
+        self.expected = index + 1;
     }
 }
 
@@ -127,26 +166,33 @@ impl Walk<'_> {
     /// one that is too long to be remembered.
     #[inline(never)]
     pub fn series(&mut self, pos: usize, end: usize) -> Result<usize, Stop> {
-        let stop = short_fields(self.buf, pos, end);
-        let attributes = &self.buf[pos..stop];
-        if attributes.is_empty() || attributes.len() > MAX {
-            return self.each_attribute(Part::PointAttributes, pos, end);
-        }
         let place = self.place(Part::PointAttributes).number();
         let Worker { series, counts, edits, names, .. } = &mut *self.w;
-        match series.find(place, *names, attributes) {
-            Ok(seen) => {
-                for (field, rule) in seen.acts {
-                    counts.at(*field);
-                    counts.rule(*rule);
+        let index = match series.follows(place, *names, &self.buf[pos..end]) {
+            Some(index) => index,
+            None => {
+                let stop = short_fields(self.buf, pos, end);
+                if stop == pos || stop - pos > MAX {
+                    return self.each_attribute(Part::PointAttributes, pos, end);
                 }
-                if let Some(became) = seen.became {
-                    edits.replace(self.buf, pos, stop, became);
+                match series.find(place, *names, &self.buf[pos..stop]) {
+                    Ok(index) => index,
+                    Err(asked) => {
+                        self.new_series(asked, pos, stop)?;
+                        return Ok(stop);
+                    }
                 }
             }
-            Err(asked) => self.new_series(asked, pos, stop)?,
+        };
+        let (len, seen) = series.seen(index);
+        for (field, rule) in seen.acts {
+            counts.at(*field);
+            counts.rule(*rule);
         }
-        Ok(stop)
+        if let Some(became) = seen.became {
+            edits.replace(self.buf, pos, pos + len, became);
+        }
+        Ok(pos + len)
     }
 
     /// Attributes not seen before, or not lately: entered, unless more happened than that rules acted.
@@ -194,8 +240,11 @@ mod tests {
 
     const ACT: Act = (FieldId(3), RuleId(7));
 
-    fn seen<'m>(series: &'m SeriesSeen, names: u32, was: &[u8]) -> Option<(Vec<Act>, Option<&'m [u8]>)> {
-        series.find(1 << 8, names, was).ok().map(|seen| (seen.acts.to_vec(), seen.became))
+    fn seen<'m>(series: &'m mut SeriesSeen, names: u32, was: &[u8]) -> Option<(Vec<Act>, Option<&'m [u8]>)> {
+        let index = series.find(1 << 8, names, was).ok()?;
+        let (len, seen) = series.seen(index);
+        assert_eq!(len, was.len());
+        Some((seen.acts.to_vec(), seen.became))
     }
 
     fn enter(series: &mut SeriesSeen, was: &[u8], became: Option<[&[u8]; 2]>, acts: &[Act]) {
@@ -209,13 +258,27 @@ mod tests {
         let mut series = SeriesSeen::default();
         enter(&mut series, b"as it is", None, &[]);
         enter(&mut series, b"10.0.0.1", Some([b"ip_", b"x"]), &[ACT]);
-        assert_eq!(seen(&series, 5, b"as it is"), Some((vec![], None)));
-        assert_eq!(seen(&series, 5, b"10.0.0.1"), Some((vec![ACT], Some(&b"ip_x"[..]))));
-        assert_eq!(seen(&series, 6, b"10.0.0.1"), None);
-        assert_eq!(seen(&series, 5, b"10.0.0.2"), None);
+        assert_eq!(seen(&mut series, 5, b"as it is"), Some((vec![], None)));
+        assert_eq!(seen(&mut series, 5, b"10.0.0.1"), Some((vec![ACT], Some(&b"ip_x"[..]))));
+        assert_eq!(seen(&mut series, 6, b"10.0.0.1"), None);
+        assert_eq!(seen(&mut series, 5, b"10.0.0.2"), None);
         assert!(series.find(2 << 8, 5, b"10.0.0.1").is_err(), "another place");
         series.clear();
-        assert_eq!(seen(&series, 5, b"10.0.0.1"), None);
+        assert_eq!(seen(&mut series, 5, b"10.0.0.1"), None);
+    }
+
+    #[test]
+    fn the_one_behind_the_last_is_expected_and_nothing_that_goes_on() {
+        let mut series = SeriesSeen::default();
+        [&b"\x0a1"[..], b"\x0a2", b"\x0a3"].iter().for_each(|was| enter(&mut series, was, None, &[]));
+        assert!(seen(&mut series, 5, b"\x0a1").is_some());
+        assert_eq!(series.follows(1 << 8, 5, b"\x0a2\x12"), Some(1));
+        assert_eq!(series.follows(1 << 8, 5, b"\x0a2"), Some(1));
+        for other in [&b"\x0a2\x0a"[..], b"\x0a3\x12", b"\x0a"] {
+            assert_eq!(series.follows(1 << 8, 5, other), None, "{other:?}");
+        }
+        assert_eq!(series.follows(1 << 8, 6, b"\x0a2"), None, "other names");
+        assert_eq!(series.follows(2 << 8, 5, b"\x0a2"), None, "another place");
     }
 
     #[test]
@@ -223,12 +286,12 @@ mod tests {
         let mut series = SeriesSeen::default();
         let name = |number: usize| number.to_string().into_bytes();
         (0..MAX_SERIES + PATIENCE).for_each(|number| enter(&mut series, &name(number), None, &[]));
-        assert!(seen(&series, 5, &name(0)).is_some());
-        assert!(seen(&series, 5, &name(MAX_SERIES)).is_none());
+        assert!(seen(&mut series, 5, &name(0)).is_some());
+        assert!(seen(&mut series, 5, &name(MAX_SERIES)).is_none());
         enter(&mut series, b"one more", None, &[]);
-        assert_eq!((series.table.len(), series.bytes.capacity()), (0, 0));
+        assert_eq!((series.entries.len(), series.bytes.capacity()), (0, 0));
         enter(&mut series, b"one more", None, &[]);
-        assert!(seen(&series, 5, b"one more").is_some());
+        assert!(seen(&mut series, 5, b"one more").is_some());
     }
 
     #[test]
@@ -236,7 +299,7 @@ mod tests {
         let mut series = SeriesSeen::default();
         let long = [b'x'; MAX + 1];
         enter(&mut series, &long, None, &[]);
-        assert_eq!(series.table.len(), 0);
+        assert_eq!(series.entries.len(), 0);
         for number in 0..=MAX_BYTES / MAX {
             let was = [&number.to_le_bytes()[..], &long[..MAX - 8]].concat();
             enter(&mut series, &was, None, &[]);
@@ -252,7 +315,7 @@ mod tests {
             let mut worker = Worker::default();
             let request = points(vec![vec![pair("method", "GET"), pair(key, "blue")]]).encode_to_vec();
             engine.filter(&mut worker, Signal::Metrics, request.into()).unwrap();
-            assert_eq!(worker.series.table.len(), entries, "{key}");
+            assert_eq!(worker.series.entries.len(), entries, "{key}");
         }
     }
 }
