@@ -59,7 +59,7 @@ impl Leaf<'_> {
     }
 }
 
-/// Reused memory of [`walk`].
+/// Reused memory of [`find`] and [`visit`].
 #[derive(Default)]
 pub struct Scratch {
     tapes: Vec<Tape>,
@@ -69,26 +69,22 @@ pub struct Scratch {
     open: usize,
 }
 
-/// Walks the JSON of `buf[start..end]` and shows every key and scalar to `visit`, in order. What it returns of a key comes
-/// back with what stands under it; what it returns of a scalar is nothing.
-///
-/// Returns the range of `buf` that the documents cover, or `None`, and nothing was visited, where there is no valid JSON:
-/// then the text is to be searched as plain text, as is whatever stands outside the returned range.
-pub fn walk(
-    buf: &[u8],
-    start: usize,
-    end: usize,
-    scratch: &mut Scratch,
-    visit: &mut dyn FnMut(&Leaf<'_>) -> Note,
-) -> Option<(usize, usize)> {
+/// Finds the JSON of `buf[start..end]`: the range of `buf` that the documents cover. `None` where there is no valid JSON: then
+/// the text is to be searched as plain text, as is whatever stands outside the range.
+pub fn find(buf: &[u8], start: usize, end: usize, scratch: &mut Scratch) -> Option<(usize, usize)> {
     let mut tape = scratch.tapes.pop().unwrap_or_default();
     let covered = find_documents(buf, start, end, &mut tape);
-    if covered.is_some() {
-        scratch.open = 0;
-        visit_tape(buf, &mut tape, scratch, visit);
-    }
     scratch.tapes.push(tape);
     covered
+}
+
+/// Shows every key and scalar of the documents that [`find`] found last to `visit`, in order. What it returns of a key comes
+/// back with what stands under it; what it returns of a scalar is nothing.
+pub fn visit(buf: &[u8], scratch: &mut Scratch, visit: &mut dyn FnMut(&Leaf<'_>) -> Note) {
+    let mut tape = scratch.tapes.pop().unwrap_or_default();
+    scratch.open = 0;
+    visit_tape(buf, &mut tape, scratch, visit);
+    scratch.tapes.push(tape);
 }
 
 /// Shows the items of a tape; strings with escapes are unescaped, and strings that hold documents opened, first.
@@ -484,11 +480,17 @@ impl Parser<'_> {
 mod tests {
     use super::*;
 
+    fn walk(text: &[u8], each: &mut dyn FnMut(&Leaf<'_>) -> Note) -> Option<(usize, usize)> {
+        let mut scratch = Scratch::default();
+        let covered = find(text, 0, text.len(), &mut scratch)?;
+        visit(text, &mut scratch, each);
+        Some(covered)
+    }
+
     fn leaves(text: &str) -> Option<Vec<String>> {
         let mut seen = Vec::new();
         let mut keys: Vec<String> = Vec::new();
-        let mut scratch = Scratch::default();
-        walk(text.as_bytes(), 0, text.len(), &mut scratch, &mut |leaf| {
+        walk(text.as_bytes(), &mut |leaf| {
             let (start, end) = leaf.raw(leaf.start, leaf.end);
             let shown = String::from_utf8_lossy(leaf.text()).into_owned();
             let key = leaf.under.map_or("", |note| keys[note as usize].as_str());
@@ -500,7 +502,7 @@ mod tests {
     }
 
     fn is_json(text: &str) -> bool {
-        walk(text.as_bytes(), 0, text.len(), &mut Scratch::default(), &mut |_| 0) == Some((0, text.len()))
+        walk(text.as_bytes(), &mut |_| 0) == Some((0, text.len()))
     }
 
     #[test]
@@ -516,7 +518,7 @@ mod tests {
         let text = r#"{"k":"a\u0040b\\\n\ud83d\ude00z"}"#;
         assert_eq!(leaves(text).expect("valid")[1], "String k a@b\\\n😀z <a\\u0040b\\\\\\n\\ud83d\\ude00z>");
         let mut cut = Vec::new();
-        walk(text.as_bytes(), 0, text.len(), &mut Scratch::default(), &mut |leaf| {
+        walk(text.as_bytes(), &mut |leaf| {
             if leaf.kind == Kind::String {
                 for (start, end) in [(0, 1), (1, 2), (2, 4), (5, 9), (9, 10), (0, 10)] {
                     let (start, end) = leaf.raw(start, end);
@@ -542,7 +544,7 @@ mod tests {
     fn a_string_without_escapes_that_only_begins_like_a_document_is_verbatim() {
         let text = br#"{"agent":"[Mozilla/5.0]"}"#;
         let mut verbatim = Vec::new();
-        walk(text, 0, text.len(), &mut Scratch::default(), &mut |leaf| {
+        walk(text, &mut |leaf| {
             verbatim.push(leaf.is_verbatim());
             0
         });
@@ -574,7 +576,7 @@ mod tests {
     #[test]
     fn text_around_documents_is_left_out_of_the_range() {
         let text = r#"CEF:0|x {y} {"a":1} {"b":"2"} end"#;
-        let range = walk(text.as_bytes(), 0, text.len(), &mut Scratch::default(), &mut |_| 0);
+        let range = walk(text.as_bytes(), &mut |_| 0);
         let (start, end) = range.expect("found");
         assert_eq!(&text[start..end], r#"{"a":1} {"b":"2"} "#);
     }

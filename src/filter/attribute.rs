@@ -125,15 +125,17 @@ impl Walk<'_> {
                 None => self.unusual_attribute(part, start, prefix, content, end),
             };
         };
-        let Some(asked) = asked else {
-            return self.judge_attribute(shape, part, start, prefix, content, end);
-        };
-        let (before, mark) = (self.before(), self.w.edits.mark());
+        let (before, mark, open) = (self.before(), self.w.edits.mark(), self.w.edits.open());
         self.judge_attribute(shape, part, start, prefix, content, end)?;
         let w = &mut *self.w;
-        let became = w.edits.last_replacing(prefix, end).filter(|bytes| bytes[0] < 0x80);
+        let replaced = w.edits.is_replaced(shape.text.1, end).then(|| w.edits.written_since(open, prefix));
+        let became = replaced.filter(|bytes| bytes[0] < 0x80);
         let is_whole = became.is_some() || w.edits.mark() == mark;
-        if is_whole && w.turned_out.memorable && !w.known.may_stand(self.buf, content, end) {
+        if let Some(asked) = asked
+            && is_whole
+            && w.turned_out.memorable
+            && !w.known.may_stand(self.buf, content, end)
+        {
             let host = w.turned_out.host.then_some((shape.text.1 - content) as u8);
             before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
         }
@@ -141,6 +143,7 @@ impl Walk<'_> {
     }
 
     /// An attribute of the usual shape, by its key and value.
+    #[inline(always)]
     fn judge_attribute(
         &mut self,
         shape: Shape,
@@ -160,9 +163,10 @@ impl Walk<'_> {
         let plan = known.plan;
         self.w.turned_out.memorable &= !hides(plan);
         let identity = identity::of_attribute(self.signal, part, content, end).under(plan, part);
+        let open = self.w.edits.open();
         match self.text(text.1, end, plan, part, identity)? {
             Outcome::Untouched => {}
-            Outcome::Staged => self.w.edits.place(self.buf, [(prefix, content), value, text], end),
+            Outcome::Edited => self.w.edits.close_all(open, self.buf, [(prefix, content), value, text], end),
             Outcome::Removed => {
                 self.w.identity.add(identity);
                 self.w.edits.delete(self.buf, start, end);
@@ -352,10 +356,11 @@ impl Walk<'_> {
         if let Some(&0x0a) = self.buf[..end].get(content) {
             let (text, stop) = read::length(self.buf, content + 1, end)?;
             if stop == end {
+                let open = self.w.edits.open();
                 match self.text(text, end, plan, part, Identity::None)? {
                     Outcome::Untouched => {}
-                    Outcome::Staged => {
-                        self.w.edits.place(self.buf, [(prefix, content), (content + 1, text)], end);
+                    Outcome::Edited => {
+                        self.w.edits.close_all(open, self.buf, [(prefix, content), (content + 1, text)], end);
                     }
                     Outcome::Removed => self.w.edits.delete(self.buf, start, end),
                 }
@@ -409,13 +414,12 @@ impl Walk<'_> {
         }
         match field.tag.number {
             1 | 7 => {
+                let open = self.w.edits.open();
                 let outcome = match field.tag.number {
                     1 => self.text(field.value, field.end, under.plan, under.part, under.identity)?,
                     _ => self.bytes(field.value, field.end, under.plan, under.part, under.identity)?,
                 };
-                if outcome == Outcome::Staged {
-                    self.place_in_frame(field.prefix, field.value, field.end);
-                }
+                self.w.edits.close(open, field.prefix, field.value, field.end);
                 Ok(outcome)
             }
             2..=4 => self.scalar(under, field),

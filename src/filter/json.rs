@@ -4,6 +4,7 @@ use crate::detect::embedded::{self, Kind, Leaf, Note};
 use crate::detect::{Context, Span, Wanted};
 use crate::otlp::Part;
 use crate::policy::{Action, Plan};
+use crate::wire::edit::{Mark, Open};
 
 use super::identity::Identity;
 use super::keys;
@@ -18,7 +19,9 @@ const GONE: &[u8] = b"[redacted]";
 #[derive(Default)]
 pub(super) struct Scratch {
     walk: embedded::Scratch,
+    /// What the search of the whole text found, and what of it stands around the documents.
     plain: Vec<Span>,
+    around: Vec<Span>,
     plans: Vec<Plan>,
 }
 
@@ -57,9 +60,30 @@ impl Walk<'_> {
         part: Part,
         identity: Identity,
     ) -> Result<Outcome, Stop> {
-        let buf = self.buf;
         let mut scratch = std::mem::take(&mut self.w.json);
+        let outcome = match embedded::find(self.buf, start, end, &mut scratch.walk) {
+            Some(covered) => self.search_documents(covered, plan, part, identity, &mut scratch),
+            None => self.treat_found(self.buf, &Raw::Same, self.policy.text_plan(plan.text), identity),
+        };
+        self.w.json = scratch;
+        outcome
+    }
+
+    /// Walks the documents in `from..to`, and treats what was found around them.
+    fn search_documents(
+        &mut self,
+        (from, to): (usize, usize),
+        plan: Plan,
+        part: Part,
+        identity: Identity,
+        scratch: &mut Scratch,
+    ) -> Result<Outcome, Stop> {
+        let buf = self.buf;
+        // What its keys say depends on more than the text.
+        self.w.turned_out.memorable = false;
         std::mem::swap(&mut scratch.plain, &mut self.w.found.spans);
+        self.w.found.spans.clear();
+        let before = self.treat_around(scratch, |span| span.end as usize <= from, plan, identity);
         scratch.plans.clear();
         let mut document = Document {
             outer: plan,
@@ -71,7 +95,7 @@ impl Walk<'_> {
             found: Plain { spans: &scratch.plain, passed: 0, reach: 0 },
         };
         let mut inside = Ok(Outcome::Untouched);
-        let covered = embedded::walk(buf, start, end, &mut scratch.walk, &mut |leaf| {
+        embedded::visit(buf, &mut scratch.walk, &mut |leaf| {
             let Ok(before) = inside else { return 0 };
             let (outcome, note) = match leaf.kind {
                 Kind::Key => self.json_key(leaf, &mut document),
@@ -80,18 +104,26 @@ impl Walk<'_> {
             inside = outcome.map(|outcome| before.or(outcome));
             note
         });
-        std::mem::swap(&mut scratch.plain, &mut self.w.found.spans);
-        self.w.json = scratch;
-        let inside = inside?;
-        if let Some((from, to)) = covered {
-            // What its keys say depends on more than the text.
-            self.w.turned_out.memorable = false;
-            self.w.found.spans.retain(|span| span.end as usize <= from || span.start as usize >= to);
+        // A document may ask for the whole record to go where the text before it asks for less.
+        let outcome = inside?.or(before?);
+        if outcome == Outcome::Removed {
+            return Ok(outcome);
         }
         self.w.counts.at(plan.field);
-        let around = self.treat_found(buf, &Raw::Same, self.policy.text_plan(plan.text), identity)?;
-        self.w.edits.sort_staged();
-        Ok(inside.or(around))
+        Ok(outcome.or(self.treat_around(scratch, |span| span.start as usize >= to, plan, identity)?))
+    }
+
+    /// Treats those of the spans that were found in the whole text.
+    fn treat_around(
+        &mut self,
+        scratch: &mut Scratch,
+        which: impl Fn(&Span) -> bool,
+        plan: Plan,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
+        scratch.around.clear();
+        scratch.around.extend(scratch.plain.iter().filter(|span| which(span)));
+        self.treat_spans(self.buf, &scratch.around, &Raw::Same, self.policy.text_plan(plan.text), identity)
     }
 
     /// A key: what becomes of it as a text, and the number of what the policy says of it.
@@ -106,7 +138,7 @@ impl Walk<'_> {
             document.plans.push(self.w.keys.get(known).plan);
             return (Ok(Outcome::Untouched), note);
         }
-        let before = self.w.edits.staged();
+        let before = self.w.edits.mark();
         self.w.counts.at(document.key_plan.field);
         let outcome = self.search_leaf(leaf, document.key_plan, Part::AttributeKeys, document.identity, Wanted::ALL);
         let outcome = outcome.map(|outcome| self.settle(leaf, outcome, before, document.identity));
@@ -132,7 +164,7 @@ impl Walk<'_> {
 
     fn json_scalar(&mut self, leaf: &Leaf<'_>, document: &mut Document<'_>) -> Result<Outcome, Stop> {
         let Document { outer, part, identity, .. } = *document;
-        let before = self.w.edits.staged();
+        let (before, open) = (self.w.edits.mark(), self.w.edits.open());
         let plan = match leaf.under {
             Some(note) => self.policy.join(outer, document.plans[note as usize]),
             None => outer,
@@ -160,22 +192,22 @@ impl Walk<'_> {
             },
         };
         let outcome = self.settle(leaf, outcome, before, identity);
-        if outcome == Outcome::Staged && leaf.kind == Kind::Number {
-            self.quote_number(leaf, before);
+        if outcome == Outcome::Edited && leaf.kind == Kind::Number {
+            self.quote_number(leaf, open);
         }
         Ok(outcome)
     }
 
     /// What was to be removed gets replaced: a document cannot do without it.
-    fn settle(&mut self, leaf: &Leaf<'_>, outcome: Outcome, before: usize, identity: Identity) -> Outcome {
+    fn settle(&mut self, leaf: &Leaf<'_>, outcome: Outcome, before: Mark, identity: Identity) -> Outcome {
         if outcome != Outcome::Removed {
             return outcome;
         }
-        self.w.edits.unstage_to(before);
+        self.w.edits.roll_back(before);
         self.w.identity.add(identity);
         let (start, end) = leaf.raw(leaf.start, leaf.end);
-        self.w.edits.stage(start, end, |out| out.extend_from_slice(GONE));
-        Outcome::Staged
+        self.w.edits.replace(self.buf, start, end, GONE);
+        Outcome::Edited
     }
 
     /// Whether the search of the whole text looked for all that a plan inside it asks for.
@@ -211,22 +243,12 @@ impl Walk<'_> {
     }
 
     /// A number of which something was replaced is one no longer: the whole of it becomes one text.
-    fn quote_number(&mut self, leaf: &Leaf<'_>, before: usize) {
+    fn quote_number(&mut self, leaf: &Leaf<'_>, open: Open) {
         let (start, end) = leaf.raw(leaf.start, leaf.end);
-        let mut text = Vec::new();
-        self.w.edits.render_staged(before, self.buf, start, end, &mut text);
-        self.w.edits.unstage_to(before);
         // A quote inside a string inside a string takes ever more backslashes.
-        let backslashes = (1usize << leaf.level) - 1;
-        self.w.edits.stage(start, end, |out| {
-            for side in 0..2 {
-                out.extend(std::iter::repeat_n(b'\\', backslashes));
-                out.push(b'"');
-                if side == 0 {
-                    out.extend_from_slice(&text);
-                }
-            }
-        });
+        let mut quote = vec![b'\\'; (1 << leaf.level) - 1];
+        quote.push(b'"');
+        self.w.edits.surround(open, self.buf, start, end, &quote);
     }
 }
 

@@ -204,15 +204,11 @@ impl Walk<'_> {
             Some(used) => self.policy.join(deep(used), table),
             None => table,
         };
-        match self.text(field.value, field.end, plan, Part::StringTable, Identity::None)? {
-            Outcome::Untouched => {}
-            Outcome::Staged => self.place_in_frame(field.prefix, field.value, field.end),
-            Outcome::Removed => {
-                let open = self.w.edits.open();
-                self.w.edits.delete(self.buf, field.value, field.end);
-                self.w.edits.close(open, field.prefix, field.value, field.end);
-            }
+        let open = self.w.edits.open();
+        if self.text(field.value, field.end, plan, Part::StringTable, Identity::None)? == Outcome::Removed {
+            self.w.edits.delete(self.buf, field.value, field.end);
         }
+        self.w.edits.close(open, field.prefix, field.value, field.end);
         Ok(())
     }
 

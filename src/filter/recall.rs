@@ -125,8 +125,9 @@ impl Walk<'_> {
                         return Ok(());
                     };
                     token.act(text, counts, learned, identity, || identity::of_text(self.signal, part));
-                    edits.stage(content, end, |out| out.extend_from_slice(token.bytes));
-                    edits.place(self.buf, [(prefix, content)], end);
+                    let open = edits.open();
+                    edits.replace(self.buf, content, end, token.bytes);
+                    edits.close(open, prefix, content, end);
                     return Ok(());
                 }
                 Recall::New(new) => asked = Some(new),
@@ -148,19 +149,19 @@ impl Walk<'_> {
         end: usize,
     ) -> Result<(), Stop> {
         let plan = self.plan(part);
-        let before = self.before();
+        let (before, open) = (self.before(), self.w.edits.open());
         self.w.turned_out.memorable = !hides(plan);
         let outcome = self.text(content, end, plan, part, identity::of_text(self.signal, part))?;
         let w = &mut *self.w;
         let became = match outcome {
             Outcome::Untouched => None,
-            Outcome::Staged => w.edits.only_staged(content, end),
+            Outcome::Edited => w.edits.is_replaced(content, end).then(|| w.edits.written_since(open, content)),
             Outcome::Removed => {
                 w.edits.delete(self.buf, start, end);
                 return Ok(());
             }
         };
-        let is_whole = became.is_some() == (outcome == Outcome::Staged);
+        let is_whole = became.is_some() == (outcome == Outcome::Edited);
         if let Some(asked) = asked
             && is_whole
             && w.turned_out.memorable
@@ -169,9 +170,7 @@ impl Walk<'_> {
             let host = w.turned_out.host.then_some(0);
             before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
         }
-        if outcome == Outcome::Staged {
-            w.edits.place(self.buf, [(prefix, content)], end);
-        }
+        w.edits.close(open, prefix, content, end);
         Ok(())
     }
 

@@ -1,8 +1,9 @@
-//! A text: decided whole by its key, or searched. What it becomes is staged, for the caller to place.
+//! A text: decided whole by its key, or searched. What it becomes is written, for the caller to mend its length.
 
 use crate::detect::{Context, Place, Span};
 use crate::otlp::Part;
 use crate::policy::{Action, Plan, RuleId, TextPlan, TreatmentId, strictness};
+use crate::wire::Edits;
 
 use super::identity::{self, Identity};
 use super::keys::{KeyText, Searched};
@@ -14,8 +15,8 @@ use super::walk::{Fault, Stop, Walk};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Untouched,
-    /// Replacements are staged.
-    Staged,
+    /// Something in it was replaced: the lengths around it are to be mended.
+    Edited,
     /// The field that holds it is to be deleted.
     Removed,
 }
@@ -25,7 +26,7 @@ impl Outcome {
     pub fn or(self, other: Outcome) -> Outcome {
         match (self, other) {
             (Outcome::Removed, _) | (_, Outcome::Removed) => Outcome::Removed,
-            (Outcome::Staged, _) | (_, Outcome::Staged) => Outcome::Staged,
+            (Outcome::Edited, _) | (_, Outcome::Edited) => Outcome::Edited,
             _ => Outcome::Untouched,
         }
     }
@@ -41,7 +42,7 @@ pub(super) fn place_of(part: Part) -> Place {
 }
 
 impl Walk<'_> {
-    /// A string field's content. Replacements are staged where the outcome says so, and only there.
+    /// A string field's content. Edits are made where the outcome says so, and only there.
     #[inline]
     pub fn text(
         &mut self,
@@ -77,7 +78,7 @@ impl Walk<'_> {
         must_be_utf8: bool,
     ) -> Result<Outcome, Stop> {
         self.w.counts.at(plan.field);
-        let staged = self.w.edits.staged();
+        let mark = self.w.edits.mark();
         let outcome = match plan.whole {
             Some(whole) if whole.action > Action::Keep => {
                 let text = &self.buf[start..end];
@@ -88,9 +89,9 @@ impl Walk<'_> {
             }
             _ => self.search(start, end, plan, part, identity, must_be_utf8),
         };
-        if !matches!(outcome, Ok(Outcome::Staged | Outcome::Untouched)) {
-            // What one part of the text became (JSON, an address of a list) is nothing once another part makes all of it go.
-            self.w.edits.unstage_to(staged);
+        if outcome == Ok(Outcome::Removed) {
+            // What one part of the text became is nothing once another part makes all of it go.
+            self.w.edits.roll_back(mark);
         }
         outcome
     }
@@ -133,15 +134,29 @@ impl Walk<'_> {
         identity: Identity,
     ) -> Result<Outcome, Stop> {
         let spans = std::mem::take(&mut self.w.found.spans);
+        let outcome = self.treat_spans(buf, &spans, raw, plan, identity);
+        self.w.found.spans = spans;
+        outcome
+    }
+
+    /// Treats spans of `buf`.
+    pub fn treat_spans(
+        &mut self,
+        buf: &[u8],
+        spans: &[Span],
+        raw: &Raw<'_>,
+        plan: &TextPlan,
+        identity: Identity,
+    ) -> Result<Outcome, Stop> {
         // Most often one lies behind the other, and nothing has to be decided between them.
-        let outcome = if spans.windows(2).all(|pair| pair[0].end <= pair[1].start) {
+        if spans.windows(2).all(|pair| pair[0].end <= pair[1].start) {
             let each = spans.iter().filter_map(|span| Some((span, plan.treatment(span.entity)?, false)));
             self.treat_each(buf, raw, each, identity)
         } else {
             let mut decided = std::mem::take(&mut self.w.decided);
             let policy = self.policy;
             if overlap::resolve(
-                &spans,
+                spans,
                 plan,
                 |id| policy.treatment(id).action,
                 |a, b| strictness::shows(policy.treatment(a), policy.treatment(b)),
@@ -153,9 +168,7 @@ impl Walk<'_> {
             let outcome = self.treat_each(buf, raw, each, identity);
             self.w.decided = decided;
             outcome
-        };
-        self.w.found.spans = spans;
-        outcome
+        }
     }
 
     /// Treats spans that do not overlap, the rests of others among them.
@@ -180,7 +193,7 @@ impl Walk<'_> {
             };
             match self.treat(&piece, treatment, identity)? {
                 Outcome::Removed => return Ok(Outcome::Removed),
-                Outcome::Staged => outcome = Outcome::Staged,
+                Outcome::Edited => outcome = Outcome::Edited,
                 Outcome::Untouched => {}
             }
         }
@@ -191,17 +204,14 @@ impl Walk<'_> {
     pub fn search_key(&mut self, start: usize, end: usize, part: Part) -> Result<Searched, Stop> {
         let plan = self.plan(Part::AttributeKeys);
         let counts = std::mem::take(&mut self.w.counts);
+        let edits = std::mem::replace(&mut self.w.edits, Edits::of_part(start));
         let outcome = self.text(start, end, plan, Part::AttributeKeys, identity::of_key(self.signal, part));
+        let mut edits = std::mem::replace(&mut self.w.edits, edits);
         let found = std::mem::replace(&mut self.w.counts, counts);
         let hits: Box<[RuleId]> = found.acted().collect();
         let text = match outcome {
             Ok(Outcome::Untouched) => KeyText::AsIs,
-            Ok(Outcome::Staged) => {
-                let mut text = Vec::new();
-                self.w.edits.render_staged(0, self.buf, start, end, &mut text);
-                self.w.edits.unstage();
-                KeyText::Replaced(text.into())
-            }
+            Ok(Outcome::Edited) => KeyText::Replaced(edits.finish_at(self.buf, end).into()),
             Ok(Outcome::Removed) => KeyText::Removed,
             Err(Stop::Drop(rule)) => KeyText::Drops(rule),
             Err(refusal) => return Err(refusal),

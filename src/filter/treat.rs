@@ -1,12 +1,13 @@
-//! One identifier, treated: what replaces it is staged.
+//! One identifier, treated: what replaces it is written.
 
 use crate::detect::{Entity, Writing, embedded::Leaf};
 use crate::policy::{Action, Treatment, TreatmentId};
-use crate::pseudonym::{Pseudonyms, Recipe, Value};
+use crate::pseudonym::{Cache, Pseudonyms, Recipe, Value};
 
 use super::identity::{self, Identity};
 use super::text::Outcome;
 use super::walk::{Stop, Walk};
+use super::{Engine, Worker};
 
 /// An identifier to be treated.
 pub(super) struct Piece<'t> {
@@ -58,30 +59,22 @@ impl Walk<'_> {
             }
             _ => {}
         }
-        let staged = match (piece.entity, piece.writing) {
-            _ if piece.rest => {
-                let pseudonyms = self.engine.pseudonyms();
-                self.w.edits.stage(piece.raw.0, piece.raw.1, |out| {
-                    pseudonyms.write(treatment.kind, &Recipe::Redacted, Value::Text(b""), out)
-                });
-                true
+        let replaced = match (piece.entity, piece.writing) {
+            _ if piece.rest => self.redact(piece, treatment),
+            (Entity::Ip, _) => {
+                let Worker { cache, edits, .. } = &mut *self.w;
+                let token = token_of_address(cache, self.engine, piece.address, treatment, id);
+                edits.replace_unless_empty(self.buf, piece.raw, token)
             }
-            (Entity::Ip, _) => self.treat_address(piece, treatment, id),
             (_, Writing::Percent) => self.treat_escaped(piece, treatment, id),
-            (Entity::Credential, _) => {
-                // Not to be remembered longer than it takes.
-                let pseudonyms = self.engine.pseudonyms();
-                let kept = self.keeps(piece) || pseudonyms.is_own_mark(piece.text);
-                if !kept {
-                    self.w.edits.stage(piece.raw.0, piece.raw.1, |out| {
-                        pseudonyms.write(treatment.kind, &treatment.recipe, Value::Text(piece.text), out);
-                    });
-                }
-                !kept
+            (Entity::Credential, _) => self.treat_credential(piece, treatment),
+            _ => {
+                let Worker { cache, edits, .. } = &mut *self.w;
+                let token = token_of_text(cache, self.engine, piece.entity, piece.text, treatment, id);
+                edits.replace_unless_empty(self.buf, piece.raw, token)
             }
-            _ => self.treat_text(piece.text, piece, treatment, id),
         };
-        if !staged {
+        if !replaced {
             return Ok(Outcome::Untouched);
         }
         if piece.entity == Entity::Host {
@@ -89,64 +82,53 @@ impl Walk<'_> {
             self.w.turned_out.host = true;
         }
         // What is hidden is not to lie in memory longer than it takes.
-        if piece.entity == Entity::Credential || treatment.action >= Action::Redact {
-            self.w.turned_out.memorable = false;
-        }
+        self.w.turned_out.memorable &= piece.entity != Entity::Credential && treatment.action < Action::Redact;
         self.w.counts.rule(treatment.rule);
         if identity != Identity::None {
             self.tell_apart(piece, treatment, identity);
         }
-        Ok(Outcome::Staged)
+        Ok(Outcome::Edited)
     }
 
-    #[inline]
-    fn treat_address(&mut self, piece: &Piece<'_>, treatment: &Treatment, id: TreatmentId) -> bool {
-        let (policy, pseudonyms) = (self.policy, self.engine.pseudonyms());
-        let value = Value::Ip(piece.address);
-        // What is kept is remembered as the empty token.
-        let token = self.w.cache.ip(id.0, piece.address, |out| {
-            if !policy.keeps(Entity::Ip, value) {
-                pseudonyms.write(treatment.kind, &treatment.recipe, value, out);
-            }
+    #[cold]
+    fn redact(&mut self, piece: &Piece<'_>, treatment: &Treatment) -> bool {
+        let pseudonyms = self.engine.pseudonyms();
+        self.w.edits.replace_with(self.buf, piece.raw.0, piece.raw.1, |out| {
+            pseudonyms.write(treatment.kind, &Recipe::Redacted, Value::Text(b""), out)
         });
-        if token.is_empty() {
-            return false;
-        }
-        self.w.edits.stage(piece.raw.0, piece.raw.1, |out| out.extend_from_slice(token));
         true
     }
 
-    #[inline]
-    fn treat_text(&mut self, text: &[u8], piece: &Piece<'_>, treatment: &Treatment, id: TreatmentId) -> bool {
-        let (policy, pseudonyms, entity) = (self.policy, self.engine.pseudonyms(), piece.entity);
-        let token = self.w.cache.text(id.0, text, |out| {
-            let own = Pseudonyms::is_own_token(text) || pseudonyms.is_own_mark(text);
-            if !own && !policy.keeps(entity, Value::Text(text)) {
-                pseudonyms.write(treatment.kind, &treatment.recipe, Value::Text(text), out);
-            }
-        });
-        if token.is_empty() {
+    /// What is not to be remembered longer than it takes.
+    #[cold]
+    fn treat_credential(&mut self, piece: &Piece<'_>, treatment: &Treatment) -> bool {
+        let pseudonyms = self.engine.pseudonyms();
+        if self.keeps(piece) || pseudonyms.is_own_mark(piece.text) {
             return false;
         }
-        self.w.edits.stage(piece.raw.0, piece.raw.1, |out| out.extend_from_slice(token));
+        self.w.edits.replace_with(self.buf, piece.raw.0, piece.raw.1, |out| {
+            pseudonyms.write(treatment.kind, &treatment.recipe, Value::Text(piece.text), out);
+        });
         true
     }
 
     /// An identifier with percent escapes: its token is that of the plain one, and an `@` in it stays escaped.
     #[cold]
     fn treat_escaped(&mut self, piece: &Piece<'_>, treatment: &Treatment, id: TreatmentId) -> bool {
-        let mut plain = std::mem::take(&mut self.w.scratch);
+        let Worker { cache, edits, scratch: plain, .. } = &mut *self.w;
         plain.clear();
-        decode_percent(piece.text, &mut plain);
-        let staged = self.treat_text(&plain, piece, treatment, id);
-        if staged {
-            self.w.edits.map_last_staged(|byte, out| match byte {
-                b'@' => out.extend_from_slice(b"%40"),
-                _ => out.push(byte),
-            });
+        decode_percent(piece.text, plain);
+        let token = token_of_text(cache, self.engine, piece.entity, plain, treatment, id);
+        if token.is_empty() {
+            return false;
         }
-        self.w.scratch = plain;
-        staged
+        edits.replace_with(self.buf, piece.raw.0, piece.raw.1, |out| {
+            token.iter().for_each(|byte| match byte {
+                b'@' => out.extend_from_slice(b"%40"),
+                _ => out.push(*byte),
+            });
+        });
+        true
     }
 
     /// Keeps a metric's series apart where the treatment of one of its identifiers could merge them.
@@ -160,8 +142,45 @@ impl Walk<'_> {
         }
         let mut token = Vec::new();
         self.engine.pseudonyms().series(&mut std::iter::once(piece.text), &mut token);
-        self.w.edits.extend_last_staged(&[b"_", &token]);
+        self.w.edits.append(b"_");
+        self.w.edits.append(&token);
     }
+}
+
+/// The token of an address: empty if it is kept.
+#[inline(always)]
+fn token_of_address<'w>(
+    cache: &'w mut Cache,
+    engine: &Engine,
+    address: u128,
+    treatment: &Treatment,
+    id: TreatmentId,
+) -> &'w [u8] {
+    let value = Value::Ip(address);
+    cache.ip(id.0, address, |out| {
+        if !engine.policy().keeps(Entity::Ip, value) {
+            engine.pseudonyms().write(treatment.kind, &treatment.recipe, value, out);
+        }
+    })
+}
+
+/// The token of a text: empty if it is kept.
+#[inline(always)]
+fn token_of_text<'w>(
+    cache: &'w mut Cache,
+    engine: &Engine,
+    entity: Entity,
+    text: &[u8],
+    treatment: &Treatment,
+    id: TreatmentId,
+) -> &'w [u8] {
+    cache.text(id.0, text, |out| {
+        let (pseudonyms, value) = (engine.pseudonyms(), Value::Text(text));
+        let own = Pseudonyms::is_own_token(text) || pseudonyms.is_own_mark(text);
+        if !own && !engine.policy().keeps(entity, value) {
+            pseudonyms.write(treatment.kind, &treatment.recipe, value, out);
+        }
+    })
 }
 
 fn decode_percent(text: &[u8], out: &mut Vec<u8>) {

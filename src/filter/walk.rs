@@ -294,12 +294,7 @@ impl<'a> Walk<'a> {
     pub fn lone_text(&mut self, part: Part) -> Option<Vec<u8>> {
         let plan = self.plan(part);
         match self.text(0, self.buf.len(), plan, part, Identity::None) {
-            Ok(Outcome::Staged) => {
-                let mut out = Vec::new();
-                self.w.edits.render_staged(0, self.buf, 0, self.buf.len(), &mut out);
-                self.w.edits.unstage();
-                Some(out)
-            }
+            Ok(Outcome::Edited) => Some(self.w.edits.finish(self.buf)),
             Ok(Outcome::Untouched) => Some(self.buf.to_vec()),
             Ok(Outcome::Removed) => None,
             Err(Stop::Refuse(_)) => None,
@@ -586,11 +581,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Puts what was staged for a text into the message, the text's length mended.
-    pub fn place_in_frame(&mut self, prefix: usize, content: usize, end: usize) {
-        self.w.edits.place(self.buf, [(prefix, content)], end);
-    }
-
     /// Bytes under no key: a profile's original payload. It is some other format, which is not searched.
     fn bytes_field(&mut self, part: Part, start: usize, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
         if content == end {
@@ -602,9 +592,10 @@ impl<'a> Walk<'a> {
             self.w.counts.fail_closed("original_payload");
             return Ok(());
         }
+        let open = self.w.edits.open();
         match self.bytes(content, end, plan, part, Identity::None)? {
             Outcome::Untouched => {}
-            Outcome::Staged => self.place_in_frame(prefix, content, end),
+            Outcome::Edited => self.w.edits.close(open, prefix, content, end),
             Outcome::Removed => self.w.edits.delete(self.buf, start, end),
         }
         Ok(())
@@ -623,10 +614,11 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let plan = self.plan(Part::Ids);
+        let mark = self.w.edits.mark();
         match self.bytes(content, end, plan, Part::Ids, Identity::None)? {
             Outcome::Untouched => {}
-            Outcome::Staged | Outcome::Removed => {
-                self.w.edits.unstage();
+            Outcome::Edited | Outcome::Removed => {
+                self.w.edits.roll_back(mark);
                 self.w.scratch.clear();
                 self.engine.pseudonyms().series(&mut [b"id".as_slice(), id].into_iter(), &mut self.w.scratch);
                 let token = &self.w.scratch[self.w.scratch.len() - usize::from(len)..];

@@ -34,10 +34,9 @@ impl<'a> Walk<'a> {
                 _ => {
                     self.w.identity.add(identity);
                     let (kind, pseudonyms) = (inside.kind, self.engine.pseudonyms());
-                    self.w
-                        .edits
-                        .stage(start, end, |out| pseudonyms.write(kind, &Recipe::Redacted, Value::Text(b""), out));
-                    Ok(Outcome::Staged)
+                    let redact = |out: &mut Vec<u8>| pseudonyms.write(kind, &Recipe::Redacted, Value::Text(b""), out);
+                    self.w.edits.replace_with(buf, start, end, redact);
+                    Ok(Outcome::Edited)
                 }
             };
         }
@@ -102,7 +101,7 @@ impl<'a> Walk<'a> {
                 put_field(&mut field, 1, &token);
                 self.w.counts.rule(treatment.rule);
                 self.w.edits.replace(self.buf, start, end, &field);
-                Ok(Outcome::Staged)
+                Ok(Outcome::Edited)
             }
         }
     }

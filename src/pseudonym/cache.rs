@@ -31,7 +31,7 @@ impl Cache {
     }
 
     /// The token of an address, made by `make` if it is not known.
-    #[inline]
+    #[inline(always)]
     pub fn ip(&mut self, treatment: u16, address: u128, make: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         let hash = self.seed.hash_number(address, treatment.into());
         match self.ips.find(hash, |slot| slot.treatment == treatment && slot.key == address) {
@@ -41,7 +41,7 @@ impl Cache {
     }
 
     /// The token of a text, made by `make` if it is not known.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self, treatment: u16, text: &[u8], make: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         if text.len() > MAX_TEXT {
             self.scratch.clear();

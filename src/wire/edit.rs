@@ -3,7 +3,7 @@
 //! What stays as it is gets copied in long stretches, up to the next edit. Whoever walks remembers at every length-delimited
 //! field that it goes into how far output and input are apart there, and mends the length when it leaves, if that changed.
 //! So a field in which nothing changes costs nothing, and there is no list of edits to settle at the end. Edits come in
-//! the order in which they stand.
+//! the order in which they stand; what is decided later than it was written is rolled back.
 //!
 //! A changed length keeps its old width where the new value fits (an over-long varint is legal), so that a change below
 //! does not ripple upwards.
@@ -14,21 +14,8 @@ pub struct Edits {
     /// The output so far: of `input[..copied]`.
     out: Vec<u8>,
     copied: usize,
-    /// The last text or attribute of which nothing was left, and where in the output what replaced it begins.
-    last: (usize, usize, usize),
-    /// Replacements not yet placed: see [`Edits::stage`].
-    staged: Vec<Staged>,
-    /// The replacing bytes of what is staged.
-    bytes: Vec<u8>,
-}
-
-/// `start..end` of the input becomes `bytes[at..][..len]`.
-#[derive(Clone, Copy, Debug)]
-struct Staged {
-    start: u32,
-    end: u32,
-    at: u32,
-    len: u32,
+    /// Where in the input began what was replaced last, up to `copied`.
+    replaced: usize,
 }
 
 /// A length-delimited field whose content is being walked: to be closed by [`Edits::close`], unless it is rolled back.
@@ -47,11 +34,13 @@ pub struct Mark {
 }
 
 impl Edits {
+    /// The edits of a part of a message by itself: of what begins at `start`.
+    pub fn of_part(start: usize) -> Edits {
+        Edits { out: Vec::with_capacity(2 * BLOCK), copied: start, replaced: start }
+    }
+
     pub fn clear(&mut self) {
-        self.out = Vec::new();
-        self.copied = 0;
-        self.last = (0, 0, 0);
-        self.unstage();
+        *self = Edits::default();
     }
 
     /// Whether the message stays as it is.
@@ -59,7 +48,7 @@ impl Edits {
         self.copied == 0 && self.out.is_empty()
     }
 
-    /// Goes into a length-delimited field.
+    /// Goes into a length-delimited field, or into several within each other.
     #[inline]
     pub fn open(&self) -> Open {
         Open { shift: self.shift() }
@@ -74,157 +63,85 @@ impl Edits {
         }
     }
 
+    /// Leaves fields within each other that all end at `end`, and of which only the innermost has been edited: where the
+    /// length of each stands and its content begins, from the outermost to the innermost.
+    #[inline]
+    pub fn close_all<const N: usize>(&mut self, open: Open, input: &[u8], fields: [(usize, usize); N], end: usize) {
+        let growth = self.shift().wrapping_sub(open.shift);
+        let outermost = (end - fields[0].1).wrapping_add(growth);
+        // Most often each length is one byte, and remains it.
+        if outermost < 0x80 && fields.iter().all(|(prefix, content)| content - prefix == 1) {
+            for (prefix, _) in fields {
+                let length = &mut self.out[prefix.wrapping_add(open.shift)];
+                *length = length.wrapping_add(growth as u8);
+            }
+        } else {
+            self.mend_all(open, input, fields, end, growth);
+        }
+    }
+
     /// Replaces `start..end` of the input.
     ///
     /// # Panics
     /// If it begins before the end of an earlier edit.
     #[inline]
     pub fn replace(&mut self, input: &[u8], start: usize, end: usize, with: &[u8]) {
-        self.copy(input, start);
-        self.out.extend_from_slice(with);
-        self.copied = end;
+        self.replace_with(input, start, end, |out| out.extend_from_slice(with));
     }
 
     /// As [`Edits::replace`], by `from..to` of a buffer: faster where that goes on for a while.
-    #[inline]
+    #[inline(always)]
     pub fn replace_by(&mut self, input: &[u8], start: usize, end: usize, with: &[u8], from: usize, to: usize) {
+        self.replace_with(input, start, end, |out| put(out, with, from, to));
+    }
+
+    /// As [`Edits::replace`], by what `write` appends.
+    #[inline(always)]
+    pub fn replace_with(&mut self, input: &[u8], start: usize, end: usize, write: impl FnOnce(&mut Vec<u8>)) {
         self.copy(input, start);
-        put(&mut self.out, with, from, to);
-        self.copied = end;
+        write(&mut self.out);
+        (self.replaced, self.copied) = (start, end);
+    }
+
+    /// As [`Edits::replace`], unless there is nothing to replace it by. Says whether there was.
+    #[inline(always)]
+    pub fn replace_unless_empty(&mut self, input: &[u8], (start, end): (usize, usize), with: &[u8]) -> bool {
+        if with.is_empty() {
+            return false;
+        }
+        self.replace(input, start, end, with);
+        true
     }
 
     /// Deletes `start..end` of the input.
     pub fn delete(&mut self, input: &[u8], start: usize, end: usize) {
-        self.copy(input, start);
-        self.copied = end;
+        self.replace_with(input, start, end, |_| {});
     }
 
-    /// Lays a replacement of `start..end` aside: it counts only when [`Edits::place`] follows. For whoever has to know
-    /// what a text becomes before it can say what is written around it.
+    /// Appends to what was replaced last.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Puts the same before and behind what became of `start..end` of the input since `open`.
+    pub fn surround(&mut self, open: Open, input: &[u8], start: usize, end: usize, with: &[u8]) {
+        self.copy(input, end);
+        let at = start.wrapping_add(open.shift);
+        self.make_gap(at, with.len());
+        self.out[at..at + with.len()].copy_from_slice(with);
+        self.append(with);
+    }
+
+    /// Whether the last edit replaced all of `start..end` of the input by one thing.
     #[inline]
-    pub fn stage(&mut self, start: usize, end: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let at = self.bytes.len();
-        write(&mut self.bytes);
-        let len = self.bytes.len() - at;
-        self.staged.push(Staged { start: start as u32, end: end as u32, at: at as u32, len: len as u32 });
+    pub fn is_replaced(&self, start: usize, end: usize) -> bool {
+        (self.replaced, self.copied) == (start, end)
     }
 
-    /// How many replacements are staged.
-    pub fn staged(&self) -> usize {
-        self.staged.len()
-    }
-
-    /// The replacement of all of `start..end`, if it is the only one that is staged.
-    pub fn only_staged(&self, start: usize, end: usize) -> Option<&[u8]> {
-        match self.staged[..] {
-            [one] if (one.start, one.end) == (start as u32, end as u32) => {
-                Some(&self.bytes[one.at as usize..][..one.len as usize])
-            }
-            _ => None,
-        }
-    }
-
-    /// Forgets what was staged.
-    pub fn unstage(&mut self) {
-        self.staged.clear();
-        self.bytes.clear();
-    }
-
-    /// Forgets what was staged beyond the first so many.
-    pub fn unstage_to(&mut self, count: usize) {
-        self.staged.truncate(count);
-    }
-
-    /// Rewrites the replacement that was staged last, byte by byte.
-    pub fn map_last_staged(&mut self, each: impl Fn(u8, &mut Vec<u8>)) {
-        if let Some(last) = self.staged.last_mut() {
-            let old = self.bytes.split_off(last.at as usize);
-            old.iter().for_each(|byte| each(*byte, &mut self.bytes));
-            last.len = self.bytes.len() as u32 - last.at;
-        }
-    }
-
-    /// Appends to the replacement that was staged last.
-    pub fn extend_last_staged(&mut self, parts: &[&[u8]]) {
-        if let Some(last) = self.staged.last_mut() {
-            self.bytes.truncate((last.at + last.len) as usize);
-            parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
-            last.len = self.bytes.len() as u32 - last.at;
-        }
-    }
-
-    /// What `start..end` of the input would be with the staged replacements beyond the first so many, which must be sorted
-    /// and inside.
-    pub fn render_staged(&self, from: usize, input: &[u8], start: usize, end: usize, out: &mut Vec<u8>) {
-        let mut copied = start;
-        for one in &self.staged[from..] {
-            out.extend_from_slice(&input[copied..one.start as usize]);
-            out.extend_from_slice(&self.bytes[one.at as usize..][..one.len as usize]);
-            copied = one.end as usize;
-        }
-        out.extend_from_slice(&input[copied..end]);
-    }
-
-    /// Sorts what was staged.
-    pub fn sort_staged(&mut self) {
-        self.staged.sort_by_key(|one| one.start);
-    }
-
-    /// Puts what was staged for a text into the message, through the lengths of `N` fields around it that all end where it
-    /// ends, at `end`: where each stands and its content begins, from the outermost to the text's own.
+    /// What stands in the output from `start` of the input on, of which nothing was edited before `open`.
     #[inline]
-    pub fn place<const N: usize>(&mut self, input: &[u8], fields: [(usize, usize); N], end: usize) {
-        if self.staged.is_empty() {
-            return;
-        }
-        let (outermost, text) = (fields[0].0, fields[N - 1].1);
-        // So that short replacements can be copied in blocks.
-        self.bytes.extend_from_slice(&[0; BLOCK]);
-        let mut growth: usize = self.staged.iter().fold(0, |growth, one| growth.wrapping_add(one.growth()));
-        let (mut lengths, mut widened) = ([(0, 0); N], false);
-        for index in (0..N).rev() {
-            let (prefix, content) = fields[index];
-            let (length, width) = ((end - content).wrapping_add(growth), content - prefix);
-            lengths[index] = (length, width_of(length).max(width));
-            widened |= lengths[index].1 != width;
-            growth = growth.wrapping_add(lengths[index].1 - width);
-        }
-        self.copy(input, outermost);
-        let at = self.out.len();
-        if widened {
-            for ((length, width), (prefix, content)) in lengths.into_iter().zip(fields) {
-                put(&mut self.out, input, self.copied, prefix);
-                let from = self.out.len();
-                self.out.extend_from_slice(&[0; MAX_WIDTH]);
-                self.out.truncate(from + width);
-                write_length(&mut self.out[from..], length);
-                self.copied = content;
-            }
-        } else {
-            // Up to the text it all stays where it is.
-            put(&mut self.out, input, outermost, text);
-            for ((length, width), (prefix, _)) in lengths.into_iter().zip(fields) {
-                write_length(&mut self.out[at + prefix - outermost..][..width], length);
-            }
-        }
-        self.copied = text;
-        for one in &self.staged {
-            put(&mut self.out, input, self.copied, one.start as usize);
-            put(&mut self.out, &self.bytes, one.at as usize, (one.at + one.len) as usize);
-            self.copied = one.end as usize;
-        }
-        if let [one] = self.staged[..]
-            && (one.start as usize, one.end as usize) == (text, end)
-        {
-            self.last = (outermost, end, at);
-        }
-        self.unstage();
-    }
-
-    /// What stands in the place of `start..end`, if the last that was placed is one replacement that left nothing of its text.
-    pub fn last_replacing(&self, start: usize, end: usize) -> Option<&[u8]> {
-        let (from, to, at) = self.last;
-        if (from, to) == (start, end) && self.copied == end { self.out.get(at..) } else { None }
+    pub fn written_since(&self, open: Open, start: usize) -> &[u8] {
+        &self.out[start.wrapping_add(open.shift)..]
     }
 
     /// A state to [`roll back`](Edits::roll_back) to, or to tell whether anything was edited since.
@@ -241,14 +158,17 @@ impl Edits {
     /// Forgets every edit since `mark`. The fields that were open then stay open, those opened since are not to be closed.
     pub fn roll_back(&mut self, mark: Mark) {
         self.out.truncate(mark.out);
-        self.copied = mark.copied;
-        self.last = (0, 0, 0);
-        self.unstage();
+        (self.copied, self.replaced) = (mark.copied, mark.copied);
     }
 
     /// The edited input, when all of it has been walked.
     pub fn finish(&mut self, input: &[u8]) -> Vec<u8> {
-        self.copy(input, input.len());
+        self.finish_at(input, input.len())
+    }
+
+    /// The edited input up to `end`.
+    pub fn finish_at(&mut self, input: &[u8], end: usize) -> Vec<u8> {
+        self.copy(input, end);
         std::mem::take(&mut self.out)
     }
 
@@ -281,32 +201,62 @@ impl Edits {
         let (from, to) = (prefix.wrapping_add(open.shift), content.wrapping_add(open.shift));
         let width = width_of(len);
         if width > to - from {
-            self.out.splice(from..to, std::iter::repeat_n(0, width));
+            self.make_gap(to, width - (to - from));
         }
         write_length(&mut self.out[from..from + width.max(to - from)], len);
     }
-}
 
-impl Staged {
-    /// Modulo the range of `usize`.
+    /// Writes the new lengths of fields within each other.
+    #[inline(never)]
+    fn mend_all<const N: usize>(
+        &mut self,
+        open: Open,
+        input: &[u8],
+        fields: [(usize, usize); N],
+        end: usize,
+        growth: usize,
+    ) {
+        let (mut lengths, mut widening) = ([(0, 0); N], 0);
+        for index in (0..N).rev() {
+            let (prefix, content) = fields[index];
+            let length = (end - content + widening).wrapping_add(growth);
+            let width = width_of(length).max(content - prefix);
+            lengths[index] = (length, width);
+            widening += width - (content - prefix);
+        }
+        if widening > 0 {
+            self.make_gap(fields[N - 1].1.wrapping_add(open.shift), widening);
+        }
+        let mut rest = &mut self.out[fields[0].0.wrapping_add(open.shift)..];
+        for index in 0..N {
+            let (length, width) = lengths[index];
+            let (here, behind) = rest.split_at_mut(width);
+            write_length(here, length);
+            rest = behind;
+            if index + 1 < N {
+                let between = &input[fields[index].1..fields[index + 1].0];
+                let (here, behind) = rest.split_at_mut(between.len());
+                if widening > 0 {
+                    here.copy_from_slice(between);
+                }
+                rest = behind;
+            }
+        }
+    }
+
+    /// Moves what stands in the output from `at` on so many bytes further.
     #[inline]
-    fn growth(&self) -> usize {
-        (self.len as usize).wrapping_sub((self.end - self.start) as usize)
+    fn make_gap(&mut self, at: usize, by: usize) {
+        let end = self.out.len();
+        self.out.resize(end + by, 0);
+        self.out.copy_within(at..end, at + by);
     }
 }
 
-/// Bytes that a length takes: five hold more than any message's.
-const MAX_WIDTH: usize = 5;
-
+/// Bytes that a length takes.
 #[inline]
 fn width_of(length: usize) -> usize {
-    match length {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        0x20_0000..0x1000_0000 => 4,
-        _ => MAX_WIDTH,
-    }
+    (length.max(1).ilog2() / 7 + 1) as usize
 }
 
 /// Writes a length as a varint that takes all of `out`.
@@ -402,10 +352,9 @@ mod tests {
         let mark = edits.mark();
         let _ = edits.open();
         edits.replace(&input, 4, 6, b"longer");
-        edits.stage(4, 5, |out| out.push(1));
         edits.roll_back(mark);
         edits.close(outer, 1, 2, 6);
-        assert!(edits.is_empty() && edits.staged() == 0);
+        assert!(edits.is_empty());
         assert_eq!(edits.finish(&input), input);
     }
 
@@ -424,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_placed_through_the_lengths_around_it_as_if_each_were_opened() {
+    fn fields_that_end_together_are_closed_as_if_one_by_one() {
         for (text, token) in [("10.0.0.1", 30), ("x", 1), ("x", 121), ("x", 126), ("x", 127), ("abcdef", 0)] {
             // KeyValue { key, value: AnyValue { string_value } } as field 6
             let mut value = Vec::new();
@@ -447,35 +396,53 @@ mod tests {
             let slow = slow.finish(&input);
 
             let mut fast = Edits::default();
-            fast.stage(text_at, end, |out| out.extend_from_slice(&replacement));
-            fast.place(&input, fields, end);
-            assert_eq!(fast.last_replacing(1, end), Some(&slow[1..]));
-            assert_eq!(fast.last_replacing(2, end), None);
+            let open = fast.open();
+            fast.replace(&input, text_at, end, &replacement);
+            fast.close_all(open, &input, fields, end);
+            assert!(fast.is_replaced(text_at, end) && !fast.is_replaced(1, end));
+            assert_eq!(fast.written_since(open, 1), &slow[1..]);
             assert_eq!(fast.finish(&input), slow, "{text} {token}");
 
             if text.len() > 1 {
                 let mut pieces = Edits::default();
-                pieces.stage(text_at, text_at + 1, |out| out.extend_from_slice(&replacement));
-                pieces.stage(text_at + 1, end, |_| {});
-                pieces.place(&input, fields, end);
-                assert_eq!(pieces.last_replacing(1, end), None, "it was not one replacement");
+                let open = pieces.open();
+                pieces.replace(&input, text_at, text_at + 1, &replacement);
+                pieces.delete(&input, text_at + 1, end);
+                pieces.close_all(open, &input, fields, end);
+                assert!(!pieces.is_replaced(text_at, end), "it was not one replacement");
                 assert_eq!(pieces.finish(&input), slow, "{text} {token}");
             }
         }
     }
 
     #[test]
-    fn what_was_placed_is_forgotten_with_what_is_rolled_back() {
+    fn what_was_replaced_is_forgotten_with_what_is_rolled_back() {
         let input = [0x0a, 1, b'a'];
         let mut edits = Edits::default();
-        let mark = edits.mark();
-        edits.stage(2, 3, |out| out.push(b'b'));
-        edits.place(&input, [(1, 2)], 3);
-        assert_eq!(edits.last_replacing(1, 3), Some(&[1, b'b'][..]));
+        let (mark, open) = (edits.mark(), edits.open());
+        edits.replace(&input, 2, 3, b"b");
+        edits.close(open, 1, 2, 3);
+        assert!(edits.is_replaced(2, 3));
         edits.roll_back(mark);
-        assert_eq!(edits.last_replacing(1, 3), None);
+        assert!(!edits.is_replaced(2, 3));
         edits.delete(&input, 1, 3);
-        assert_eq!(edits.last_replacing(1, 3), None);
+        assert!(!edits.is_replaced(2, 3));
+    }
+
+    #[test]
+    fn what_a_part_became_can_be_had_by_itself_and_be_surrounded() {
+        let input = b"ab 10 cd";
+        let mut part = Edits::of_part(3);
+        part.replace(input, 3, 4, b"xyz");
+        assert_eq!(part.finish_at(input, 5), b"xyz0");
+
+        let mut edits = Edits::default();
+        edits.replace(input, 0, 1, b"longer");
+        let open = edits.open();
+        edits.replace(input, 4, 5, b"_");
+        edits.append(b"7");
+        edits.surround(open, input, 3, 5, b"''");
+        assert_eq!(edits.finish(input), b"longerb ''1_7'' cd");
     }
 
     #[test]
