@@ -6,11 +6,12 @@ use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_automata::{MatchKind, PatternID, meta};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use super::ahead::Ahead;
 use super::direct::Direct;
 use super::literal::{self, Literal, Literals, WIDTH};
+use super::neighbours::Neighbours;
 use super::runs::{self, Gate, Runs};
 use super::windows::{Owner, Sought, Windows};
 use super::{CostNote, Lazy, MAX_WINDOW, Pattern, PatternError, PatternSpec, Patterns};
@@ -57,19 +58,14 @@ impl Patterns {
 
 fn compile(spec: &PatternSpec) -> Result<(Pattern, Hir), (String, Option<usize>)> {
     // ASCII first: smaller and faster. Unicode where the expression does not do without.
-    let ascii = syntax_config(spec, false);
-    let (hir, config) = match parse(spec, ascii) {
-        Ok(hir) => (hir, ascii),
-        Err(_) => (parse(spec, syntax_config(spec, true))?, syntax_config(spec, true)),
-    };
+    let hir = parse(spec, syntax_config(spec, false)).or_else(|_| parse(spec, syntax_config(spec, true)))?;
+    let hir = without_idle_beginning(hir, spec.group);
     let limits =
         meta::Config::new().utf8_empty(false).nfa_size_limit(Some(MAX_COMPILED)).hybrid_cache_capacity(MAX_COMPILED);
     let regex =
-        meta::Regex::builder().configure(limits).syntax(config).build(&spec.regex).map_err(|error| {
-            match error.size_limit() {
-                Some(limit) => (format!("it compiles to more than {} MiB", limit >> 20), None),
-                None => (error.to_string(), None),
-            }
+        meta::Regex::builder().configure(limits).build_from_hir(&hir).map_err(|error| match error.size_limit() {
+            Some(limit) => (format!("it compiles to more than {} MiB", limit >> 20), None),
+            None => (error.to_string(), None),
         })?;
     if spec.group >= regex.group_info().group_len(PatternID::ZERO) {
         return Err((format!("the expression has no group {}", spec.group), None));
@@ -82,6 +78,26 @@ fn compile(spec: &PatternSpec) -> Result<(Pattern, Hir), (String, Option<usize>)
     let validators = spec.validators.clone();
     let (signs, direct) = (Vec::new(), Direct::of(&hir, spec.group));
     Ok((Pattern { index: spec.index, regex, direct, keywords, signs, group: spec.group, validators, window }, hir))
+}
+
+/// An expression without the bytes that it begins with and that say nothing: a run of a class that may be empty and takes as
+/// few as it can, of a match of which only a group further on is reported. Where the rest matches first, it matches first with
+/// that run, too, and alike.
+pub fn without_idle_beginning(hir: Hir, group: usize) -> Hir {
+    let idle = |part: &Hir| {
+        matches!(part.kind(), HirKind::Repetition(Repetition { min: 0, greedy: false, sub, .. })
+            if matches!(sub.kind(), HirKind::Class(_)) && Neighbours::of_one(sub).is_some())
+    };
+    let is_group = |part: &Hir| {
+        matches!(part.kind(), HirKind::Capture(capture) if capture.index as usize == group)
+            && part.properties().minimum_len() > Some(0)
+    };
+    match hir.kind() {
+        HirKind::Concat(parts) if group > 0 && idle(&parts[0]) && parts.iter().any(is_group) => {
+            Hir::concat(parts[1..].to_vec())
+        }
+        _ => hir,
+    }
 }
 
 fn syntax_config(spec: &PatternSpec, unicode: bool) -> syntax::Config {
@@ -179,7 +195,7 @@ fn sought(mut literals: Vec<(u16, Literal)>, ahead: &mut Vec<Ahead>) -> Vec<Soug
     let joined = literals.chunk_by(|a, b| place(a) == place(b)).map(|group| {
         let owners = group.iter().map(|(pattern, literal)| {
             let rest = Hir::concat(literal.rest.clone());
-            Owner { pattern: *pattern, ahead: number_of(Ahead::of(&[rest]), ahead) }
+            Owner { pattern: *pattern, ahead: number_of(Ahead::of(&[rest]), ahead), lead: literal.lead }
         });
         let owners: Vec<Owner> = owners.collect();
         let rests = group.iter().map(|(_, literal)| Hir::concat(literal.rest.clone())).collect();

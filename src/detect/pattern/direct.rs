@@ -19,6 +19,7 @@ const MAX_COPIES: u32 = 4;
 #[derive(Debug)]
 pub struct Direct {
     steps: Box<[Step]>,
+    bytes: Box<[Byte]>,
     sets: Box<[Neighbours]>,
     /// What a match begins with,
     first: Neighbours,
@@ -28,10 +29,10 @@ pub struct Direct {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A byte that is this one, once these bits are set.
-    Byte {
-        byte: u8,
-        fold: u8,
+    /// Certain bytes.
+    Bytes {
+        from: u16,
+        to: u16,
     },
     /// So many bytes of a set. `settled`: what comes next fails where fewer are taken than there are.
     Run {
@@ -56,6 +57,13 @@ enum Step {
     Match,
 }
 
+/// A byte that is this one, once these bits are set.
+#[derive(Clone, Copy, Debug)]
+struct Byte {
+    byte: u8,
+    fold: u8,
+}
+
 /// A match, and the group that is asked for, if it took part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -71,17 +79,13 @@ pub struct Exhausted;
 impl Direct {
     /// The program of an expression; `None` if it is not simple. Of a match only the group is told apart, if one is asked for.
     pub fn of(hir: &Hir, group: usize) -> Option<Direct> {
-        let mut build = Build { steps: Vec::new(), sets: Vec::new(), group };
-        let parts = match hir.kind() {
-            HirKind::Concat(parts) => &parts[..],
-            _ => std::slice::from_ref(hir),
-        };
-        build.concat(&parts[usize::from(begins_idly(parts, group))..])?;
+        let mut build = Build { steps: Vec::new(), bytes: Vec::new(), sets: Vec::new(), group };
+        build.element(hir)?;
         build.push(Step::Match)?;
         build.settle();
         let first = build.first(0)?;
         let few = Some(first.iter().collect::<Vec<u8>>()).filter(|few| few.len() <= 3).unwrap_or_default();
-        Some(Direct { steps: build.steps.into(), sets: build.sets.into(), first, few })
+        Some(Direct { steps: build.steps.into(), bytes: build.bytes.into(), sets: build.sets.into(), first, few })
     }
 
     /// The first match in `text[from..to]`; assertions see what stands around it.
@@ -114,11 +118,13 @@ impl Direct {
         let (mut step, mut at) = (step, at);
         loop {
             match self.steps[step] {
-                Step::Byte { byte, fold } => {
-                    if at == attempt.to || attempt.text[at] | fold != byte {
+                Step::Bytes { from, to } => {
+                    let bytes = &self.bytes[usize::from(from)..usize::from(to)];
+                    let Some(there) = attempt.text[at..attempt.to].get(..bytes.len()) else { return Ok(None) };
+                    if !bytes.iter().zip(there).all(|(byte, there)| there | byte.fold == byte.byte) {
                         return Ok(None);
                     }
-                    at += 1;
+                    at += bytes.len();
                 }
                 Step::Run { set, min, max, greedy, settled } => {
                     let (min, set) = (min as usize, &self.sets[usize::from(set)]);
@@ -200,23 +206,24 @@ fn holds(look: Look, text: &[u8], at: usize) -> bool {
     }
 }
 
-/// Whether an expression begins with bytes that say nothing: a run of a class that may be empty and takes as few as it
-/// can, of a match of which only a group further on is reported. Where the rest matches first, it matches first with that run,
-/// too, and alike.
-fn begins_idly(parts: &[Hir], group: usize) -> bool {
-    let idle = |part: &Hir| {
-        matches!(part.kind(), HirKind::Repetition(Repetition { min: 0, greedy: false, sub, .. })
-            if matches!(sub.kind(), HirKind::Class(_)) && Neighbours::of_one(sub).is_some())
-    };
-    let is_group = |part: &Hir| {
-        matches!(part.kind(), HirKind::Capture(capture) if capture.index as usize == group)
-            && part.properties().minimum_len() > Some(0)
-    };
-    group > 0 && parts.first().is_some_and(idle) && parts.iter().any(is_group)
+/// The bytes that an element consists of; `None` if there are several ways to write it, other than in capital letters.
+fn certain(hir: &Hir) -> Option<Vec<Byte>> {
+    match hir.kind() {
+        HirKind::Literal(literal) => Some(literal.0.iter().map(|byte| Byte { byte: *byte, fold: 0 }).collect()),
+        HirKind::Class(_) => match Neighbours::of_one(hir)?.iter().take(3).collect::<Vec<u8>>()[..] {
+            [byte] => Some(vec![Byte { byte, fold: 0 }]),
+            [upper, lower] if lower.is_ascii_lowercase() && upper | 0x20 == lower => {
+                Some(vec![Byte { byte: lower, fold: 0x20 }])
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 struct Build {
     steps: Vec<Step>,
+    bytes: Vec<Byte>,
     sets: Vec<Neighbours>,
     group: usize,
 }
@@ -227,15 +234,24 @@ impl Build {
         (self.steps.len() <= MAX_STEPS).then(|| self.steps.len() - 1)
     }
 
+    /// Certain bytes in a row are one step.
     fn concat(&mut self, parts: &[Hir]) -> Option<()> {
-        parts.iter().try_for_each(|part| self.element(part))
+        let is_certain = |part: &Hir| certain(part).is_some();
+        parts.chunk_by(|a, b| is_certain(a) && is_certain(b)).try_for_each(|chunk| {
+            match chunk.iter().map(certain).collect::<Option<Vec<_>>>() {
+                Some(bytes) => self.bytes(&bytes.concat()),
+                None => chunk.iter().try_for_each(|part| self.element(part)),
+            }
+        })
     }
 
     fn element(&mut self, hir: &Hir) -> Option<()> {
         match hir.kind() {
             HirKind::Empty => Some(()),
-            HirKind::Literal(literal) => literal.0.iter().try_for_each(|b| self.byte(*b, 0)),
-            HirKind::Class(_) => self.run(hir, 1, Some(1), true),
+            HirKind::Literal(_) | HirKind::Class(_) => match certain(hir) {
+                Some(bytes) => self.bytes(&bytes),
+                None => self.run(hir, 1, Some(1), true),
+            },
             HirKind::Look(look @ (Look::Start | Look::End | Look::WordAscii)) => self.push(Step::Look(*look)).map(drop),
             HirKind::Look(_) => None,
             HirKind::Repetition(repetition) => self.repetition(repetition),
@@ -250,21 +266,16 @@ impl Build {
         }
     }
 
-    fn byte(&mut self, byte: u8, fold: u8) -> Option<()> {
-        self.push(Step::Byte { byte, fold }).map(drop)
+    fn bytes(&mut self, bytes: &[Byte]) -> Option<()> {
+        let from = self.bytes.len().try_into().ok()?;
+        self.bytes.extend_from_slice(bytes);
+        let to = self.bytes.len().try_into().ok()?;
+        self.push(Step::Bytes { from, to }).map(drop)
     }
 
     /// So many bytes of a class.
     fn run(&mut self, of: &Hir, min: u32, max: Option<u32>, greedy: bool) -> Option<()> {
         let set = Neighbours::of_one(of)?;
-        let bytes: Vec<u8> = set.iter().take(3).collect();
-        match bytes[..] {
-            [byte] if (min, max) == (1, Some(1)) => return self.byte(byte, 0),
-            [upper, lower] if (min, max) == (1, Some(1)) && lower.is_ascii_lowercase() && upper | 0x20 == lower => {
-                return self.byte(lower, 0x20);
-            }
-            _ => {}
-        }
         let number = self.sets.iter().position(|known| *known == set).unwrap_or_else(|| {
             self.sets.push(set);
             self.sets.len() - 1
@@ -340,7 +351,8 @@ impl Build {
                 continue;
             }
             match self.steps[step] {
-                Step::Byte { byte, fold } => {
+                Step::Bytes { from, .. } => {
+                    let Byte { byte, fold } = self.bytes[usize::from(from)];
                     all.add(byte);
                     all.add(byte & !fold);
                 }
@@ -365,7 +377,7 @@ mod tests {
     use regex_automata::{Input, meta};
 
     use super::*;
-    use crate::detect::pattern::compile::parsed;
+    use crate::detect::pattern::compile::{parsed, without_idle_beginning};
 
     const SIMPLE: [&str; 25] = [
         r"\bab_[0-9a-c]{3}\b",
@@ -409,7 +421,7 @@ mod tests {
         for regex in SIMPLE {
             let plain = meta::Regex::builder().syntax(config).build(regex).expect("valid");
             for group in 0..plain.captures_len() {
-                let direct = Direct::of(&parsed(regex), group).expect(regex);
+                let direct = Direct::of(&without_idle_beginning(parsed(regex), group), group).expect(regex);
                 // What a match is without its idle beginning does not matter where a group is reported.
                 let idle = group > 0 && regex.contains("}?") && !regex.starts_with("ab") && !regex.starts_with("[ab]");
                 for text in &texts {

@@ -32,22 +32,23 @@ pub struct Literal {
     pub bytes: Vec<u8>,
     pub before: Neighbours,
     pub behind: Neighbours,
-    /// A match contains it; otherwise it stands anywhere in the text.
-    pub inner: bool,
     /// The elements that a match has behind it, from the offset `rest_at` of the literal on; not always all of them.
     pub rest: Vec<Hir>,
     pub rest_at: usize,
+    /// How many bytes of a match stand before it, at least and at most.
+    pub lead: (usize, usize),
 }
 
 impl Literal {
     /// A keyword: whatever stands around it.
     pub fn free(bytes: Vec<u8>) -> Literal {
         let rest_at = bytes.len();
-        Literal { bytes, before: Neighbours::ANY, behind: Neighbours::ANY, inner: false, rest: Vec::new(), rest_at }
+        let (before, behind) = (Neighbours::ANY, Neighbours::ANY);
+        Literal { bytes, before, behind, rest: Vec::new(), rest_at, lead: (0, usize::MAX) }
     }
 
     fn inner(bytes: Vec<u8>) -> Literal {
-        Literal { inner: true, ..Literal::free(bytes) }
+        Literal { lead: (0, 0), ..Literal::free(bytes) }
     }
 
     /// The same literal with each byte that may stand beside it, as far as is needed and known.
@@ -66,6 +67,7 @@ impl Literal {
                 bytes: [&[b], &literal.bytes[..]].concat(),
                 before: Neighbours::ANY,
                 rest_at: literal.rest_at + 1,
+                lead: (literal.lead.0.saturating_sub(1), literal.lead.1.saturating_sub(1)),
                 ..literal
             };
             all = beside_each(all, &self.before, longer);
@@ -118,9 +120,13 @@ impl Literals {
         if widened.shortest() > self.shortest() && widened.literals.len() <= most { widened } else { self }
     }
 
-    /// With the elements that stand behind the one that they are of.
-    fn followed_by(mut self, rest: &[Hir]) -> Literals {
-        self.literals.iter_mut().for_each(|literal| literal.rest.extend_from_slice(rest));
+    /// With the elements that stand before and behind the one that they are of.
+    fn between(mut self, lead: &[Hir], rest: &[Hir]) -> Literals {
+        let lead = length(lead);
+        for literal in &mut self.literals {
+            literal.lead = (literal.lead.0 + lead.0, literal.lead.1.saturating_add(lead.1));
+            literal.rest.extend_from_slice(rest);
+        }
         self
     }
 }
@@ -170,7 +176,7 @@ fn analyse(hir: &Hir) -> Shape {
                     Shape::Exact(all) => to_literals(all),
                     Shape::Contains(found) => found,
                 };
-                Shape::Contains(found.map(|found| found.followed_by(&[more])))
+                Shape::Contains(found.map(|found| found.between(&[], &[more])))
             }
         },
         HirKind::Concat(parts) => concat(parts),
@@ -234,7 +240,7 @@ fn concat(parts: &[Hir]) -> Shape {
             }
             Shape::Contains(found) => {
                 offer(with_neighbours(joined, parts, since, index));
-                offer(found.map(|found| found.followed_by(&parts[index + 1..])));
+                offer(found.map(|found| found.between(&parts[..index], &parts[index + 1..])));
                 (joined, since, exact) = (vec![Vec::new()], index + 1, false);
             }
         }
@@ -244,6 +250,14 @@ fn concat(parts: &[Hir]) -> Shape {
     }
     offer(with_neighbours(joined, parts, since, parts.len()));
     Shape::Contains(best)
+}
+
+/// How many bytes elements come to, at least and at most.
+fn length(parts: &[Hir]) -> (usize, usize) {
+    let lengths = parts.iter().map(|part| (part.properties().minimum_len(), part.properties().maximum_len()));
+    lengths.fold((0, 0), |(least, most), (my_least, my_most)| {
+        (least.saturating_add(my_least.unwrap_or(0)), most.saturating_add(my_most.unwrap_or(usize::MAX)))
+    })
 }
 
 fn longest(all: &[Vec<u8>]) -> usize {
@@ -264,6 +278,7 @@ fn with_neighbours(joined: Vec<Vec<u8>>, parts: &[Hir], from: usize, to: usize) 
         literal.before = before;
         literal.behind = behind;
         literal.rest = parts[to..].to_vec();
+        literal.lead = length(&parts[..from]);
         if word_before && literal.bytes.first().is_some_and(|b| is_word(*b)) {
             literal.before = literal.before.and(&Neighbours::no_word());
         }

@@ -193,10 +193,9 @@ impl Patterns {
             return;
         }
         for owner in literal.owners.iter().filter(|owner| follows(owner.ahead)) {
-            let range = match self.patterns[usize::from(owner.pattern)].window {
-                Some(longest) => ((at + literal.length()).saturating_sub(longest), (at + longest).min(text.len())),
-                None => (0, text.len()),
-            };
+            let Some(latest) = at.checked_sub(owner.lead.0) else { continue };
+            let longest = self.patterns[usize::from(owner.pattern)].window.unwrap_or(usize::MAX);
+            let range = (at.saturating_sub(owner.lead.1), latest.saturating_add(longest).min(text.len()));
             self.note_range(owner.pattern, range, scratch);
         }
     }
@@ -240,14 +239,16 @@ impl Patterns {
     #[inline(never)]
     fn verify(&self, text: &[u8], offset: usize, scratch: &mut PatternScratch, spans: &mut Vec<Span>) {
         // Ranges of a pattern that touch become one, so that none of its matches lies across two of them.
-        scratch.candidates.sort_unstable_by_key(|candidate| (candidate.pattern, candidate.start));
-        scratch.candidates.dedup_by(|next, kept| {
-            let same = next.pattern == kept.pattern && kept.touches(next.start, next.end);
-            if same {
-                kept.include(next.start, next.end);
-            }
-            same
-        });
+        if scratch.candidates.len() > 1 {
+            scratch.candidates.sort_unstable_by_key(|candidate| (candidate.pattern, candidate.start));
+            scratch.candidates.dedup_by(|next, kept| {
+                let same = next.pattern == kept.pattern && kept.touches(next.start, next.end);
+                if same {
+                    kept.include(next.start, next.end);
+                }
+                same
+            });
+        }
         let mut budget = text.len() * BUDGET_FACTOR + BUDGET_FLOOR;
         for candidate in scratch.candidates.drain(..) {
             let pattern = &self.patterns[usize::from(candidate.pattern)];

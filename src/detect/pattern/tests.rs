@@ -283,6 +283,21 @@ fn literals_are_taken_from_within_the_expression() {
 }
 
 #[test]
+fn literals_know_how_far_into_a_match_they_stand() {
+    for (regex, lead) in [
+        (r"\bneedle_x{3}", (0, 0)),
+        ("[0-9]{2,4}-?needle", (2, 5)),
+        ("[a-c]+needle", (1, usize::MAX)),
+        ("(?:x|[0-9]{3})(?:_?(needle)[0-9])", (1, 4)),
+        ("[0-9]{2}(?:needle[0-9]?){1,3}", (2, 2)),
+        ("[0-9][xyz]ab1[0-9]", (1, 1)),
+    ] {
+        let found = literal::required(&compile::parsed(regex), false).expect(regex);
+        assert!(found.literals.iter().all(|literal| literal.lead == lead), "{regex}: {:?}", found.literals);
+    }
+}
+
+#[test]
 fn a_group_is_the_secret_and_validators_turn_down_what_does_not_hold() {
     let group = PatternSpec { group: 1, ..spec("password=([a-z]+)") };
     let card = PatternSpec { validators: vec![Validator::Luhn], ..spec(r"\b[0-9]{16}\b") };

@@ -37,11 +37,14 @@ pub struct Sought {
     pub owners: Vec<Owner>,
 }
 
-/// A pattern, and what must follow a literal of it, by its number among the patterns'.
+/// A pattern, and what is known of its matches that have a literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub pattern: u16,
+    /// What must follow, by its number among the patterns'.
     pub ahead: Option<u16>,
+    /// How many bytes before the literal's first one they begin, at least and at most.
+    pub lead: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -59,10 +62,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn length(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Whether the literal stands at `start` of the text, between neighbours that fit.
     #[inline]
     fn stands_at(&self, text: &[u8], start: usize) -> bool {
@@ -203,9 +202,11 @@ impl Table {
         table
     }
 
+    /// Where to look for a window first: by the product's uppermost bits, in which all of the window has a part.
     #[inline]
     fn slot(&self, window: u32) -> usize {
-        (window.wrapping_mul(0x85eb_ca6b) >> 12) as usize & (self.slots.len() - 1)
+        let hash = u64::from(window.wrapping_mul(0x85eb_ca6b));
+        ((hash * self.slots.len() as u64) >> 32) as usize
     }
 
     #[inline]
@@ -338,7 +339,7 @@ mod tests {
     fn found(literals: &[&str], text: &str) -> Vec<(u16, usize)> {
         let sought = |(i, literal): (usize, &&str)| {
             let literal = Literal::free(literal.as_bytes().to_vec());
-            Sought { literal, ahead: None, owners: vec![Owner { pattern: i as u16, ahead: None }] }
+            Sought { literal, ahead: None, owners: vec![Owner { pattern: i as u16, ahead: None, lead: (0, 0) }] }
         };
         let literals = literals.iter().enumerate().map(sought).collect();
         let mut hits = Vec::new();
