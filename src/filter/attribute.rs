@@ -52,6 +52,10 @@ impl Walk<'_> {
                 && self.remembers
             {
                 let (content, stop) = (pos + 2, pos + 2 + pair.len());
+                if !may_hold_text(pair) && self.is_plain_number(part, content, stop)? {
+                    pos = stop;
+                    continue;
+                }
                 let Worker { memo, known, counts, learned, identity, edits, .. } = &mut *self.w;
                 match recall(memo, known, place, pair) {
                     Recall::Seen(seen) => {
@@ -120,9 +124,9 @@ impl Walk<'_> {
         end: usize,
     ) -> Result<(), Stop> {
         let Some(shape) = usual_shape(self.buf, content, end) else {
-            return match scalar_shape(self.buf, content, end) {
-                Some(key_end) => self.scalar_attribute(part, start, prefix, content, key_end, end),
-                None => self.unusual_attribute(part, start, prefix, content, end),
+            return match self.is_plain_number(part, content, end)? {
+                true => Ok(()),
+                false => self.unusual_attribute(part, start, prefix, content, end),
             };
         };
         let (before, mark, open) = (self.before(), self.w.edits.mark(), self.w.edits.open());
@@ -175,25 +179,15 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// An attribute with a number or truth value: nothing to do, unless its key decides it.
-    #[allow(clippy::too_many_arguments)] // a field's place, in one call
-    fn scalar_attribute(
-        &mut self,
-        part: Part,
-        start: usize,
-        prefix: usize,
-        content: usize,
-        key_end: usize,
-        end: usize,
-    ) -> Result<(), Stop> {
+    /// Whether an attribute holds a number or truth value that its key does not decide: there is nothing to do.
+    #[inline(never)]
+    fn is_plain_number(&mut self, part: Part, content: usize, end: usize) -> Result<bool, Stop> {
+        let Some(key_end) = scalar_shape(self.buf, content, end) else { return Ok(false) };
         let place = self.place(part);
         let key = self.key(place, part, content + 2, key_end)?;
         let known = self.w.keys.get(key);
         let decided = known.plan.whole.is_some_and(|whole| whole.action > Action::Keep);
-        if known.is_as_is() && !decided {
-            return Ok(());
-        }
-        self.unusual_attribute(part, start, prefix, content, end)
+        Ok(known.is_as_is() && !decided)
     }
 
     /// An attribute of any shape: nothing that is remembered.
@@ -568,6 +562,13 @@ fn long_shape(buf: &[u8], key_end: usize, end: usize) -> Option<Shape> {
     let value = rest_of(0x12, key_end)?;
     let text = rest_of(0x0a, value.1)?;
     Some(Shape { key_end, value, text })
+}
+
+/// Whether the value that stands behind a key of the usual length is a text; numbers are told apart here before anything is
+/// looked up. (Of another shape it may say anything.)
+#[inline]
+fn may_hold_text(pair: &[u8]) -> bool {
+    pair.get(1).is_some_and(|len| pair.get(4 + usize::from(*len)) == Some(&0x0a))
 }
 
 /// The other shape that many attributes have: one key, one number or truth value. Returns where the key ends.
