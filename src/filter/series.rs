@@ -232,6 +232,7 @@ fn short_fields(buf: &[u8], start: usize, end: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value::Value as Any};
     use prost::Message;
 
     use super::*;
@@ -309,13 +310,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_is_not_remembered() {
+    fn what_is_hidden_or_has_parts_is_not_remembered() {
         let engine = engine_of("rules:\n  - {name: hides, description: d, keys: [shard], as: user, action: redact}\n");
-        for (key, entries) in [("shard", 0), ("zone", 1)] {
+        let values = vec![pair("", "blue").value.expect("it has one")];
+        let list = AnyValue { value: Some(Any::ArrayValue(ArrayValue { values })) };
+        let list = KeyValue { key: "list".into(), value: Some(list), ..KeyValue::default() };
+        for (attribute, entries) in [(pair("shard", "blue"), 0), (list, 0), (pair("zone", "blue"), 1)] {
             let mut worker = Worker::default();
-            let request = points(vec![vec![pair("method", "GET"), pair(key, "blue")]]).encode_to_vec();
+            let request = points(vec![vec![pair("method", "GET"), attribute.clone()]]).encode_to_vec();
             engine.filter(&mut worker, Signal::Metrics, request.into()).unwrap();
-            assert_eq!(worker.series.entries.len(), entries, "{key}");
+            assert_eq!(worker.series.entries.len(), entries, "{attribute:?}");
         }
     }
 }
