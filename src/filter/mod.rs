@@ -26,6 +26,7 @@ mod memo;
 mod overlap;
 mod profiles;
 mod recall;
+mod role;
 mod series;
 mod shape;
 #[cfg(test)]
