@@ -7,7 +7,7 @@ use crate::wire::read::{self, Field};
 
 use super::identity::{self, Identity};
 use super::keys::{self, KeyText};
-use super::recall::{Recall, TurnedOut, hides, recall};
+use super::recall::{Recall, hides, recall};
 use super::text::Outcome;
 use super::walk::{Fault, Stop, Walk};
 use super::{Worker, memo};
@@ -107,31 +107,17 @@ impl Walk<'_> {
         content: usize,
         end: usize,
     ) -> Result<(), Stop> {
-        self.w.turned_out = TurnedOut { memorable: true, host: false };
-        self.judge_and_remember(asked, part, start, prefix, content, end)?;
-        self.w.memorable &= self.w.turned_out.memorable;
-        Ok(())
-    }
-
-    #[inline]
-    fn judge_and_remember(
-        &mut self,
-        asked: Option<memo::Asked>,
-        part: Part,
-        start: usize,
-        prefix: usize,
-        content: usize,
-        end: usize,
-    ) -> Result<(), Stop> {
-        let Some(shape) = usual_shape(self.buf, content, end) else {
-            return match self.is_plain_number(part, content, end)? {
-                true => Ok(()),
-                false => self.unusual_attribute(part, start, prefix, content, end),
-            };
-        };
         let (before, mark, open) = (self.before(), self.w.edits.mark(), self.w.edits.open());
+        let Some(shape) = usual_shape(self.buf, content, end) else {
+            if !self.is_plain_number(part, content, end)? {
+                self.w.memorable = false;
+                self.unusual_attribute(part, start, prefix, content, end)?;
+            }
+            return Ok(());
+        };
         self.judge_attribute(shape, part, start, prefix, content, end)?;
         let w = &mut *self.w;
+        w.memorable &= w.turned_out.memorable;
         let replaced = w.edits.is_replaced(shape.text.1, end).then(|| w.edits.written_since(open, prefix));
         let became = replaced.filter(|bytes| bytes[0] < 0x80);
         let is_whole = became.is_some() || w.edits.mark() == mark;
