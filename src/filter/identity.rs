@@ -10,8 +10,8 @@ use crate::policy::{Action, Plan, RuleId, Treatment};
 use crate::wire::edit::put_field;
 
 use super::aggregate::{MARK, text_pair};
-use super::attribute::attributes_field;
-use super::walk::{Stop, Walk};
+use super::stop::Stop;
+use super::walk::Walk;
 
 /// The attribute that carries the token.
 pub const SERIES_KEY: &str = "privet.series";
@@ -170,7 +170,8 @@ impl Walk<'_> {
         pairs.sort_unstable();
         let mut token = Vec::new();
         self.engine.pseudonyms().series(&mut pairs.into_iter(), &mut token);
-        let number = attributes_field(MESSAGES[usize::from(message)]).expect("what identifies a series has attributes");
+        let description = MESSAGES[usize::from(message)];
+        let number = description.attributes().expect("what identifies a series has attributes").number;
         let mut field = Vec::new();
         put_field(&mut field, number, &text_pair(key, &token));
         self.w.edits.replace(self.buf, end, end, &field);

@@ -8,9 +8,10 @@ use crate::wire::edit::{Mark, Open};
 
 use super::identity::Identity;
 use super::keys;
+use super::stop::Stop;
 use super::text::{Outcome, place_of};
 use super::treat::Raw;
-use super::walk::{Stop, Walk};
+use super::walk::Walk;
 
 /// Stands for what must go out of a document that cannot do without it.
 const GONE: &[u8] = b"[redacted]";

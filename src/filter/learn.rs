@@ -9,8 +9,9 @@ use crate::policy::Plan;
 
 use super::lookahead::Told;
 use super::shape;
+use super::stop::Stop;
 use super::text::place_of;
-use super::walk::{Stop, Walk};
+use super::walk::Walk;
 
 /// Names found in the record at hand, one after the other.
 #[derive(Debug, Default)]

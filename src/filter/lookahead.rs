@@ -6,9 +6,10 @@ use crate::policy::{Active, Attributes, Level, Scalar};
 use crate::wire::read;
 
 use super::Worker;
-use super::attribute::{attributes_field, take_apart};
+use super::key_value::take_apart;
 use super::profiles::Profiles;
-use super::walk::{Stop, Walk};
+use super::stop::Stop;
+use super::walk::Walk;
 
 impl Walk<'_> {
     /// Before a `Resource*` message: which conditions its resource meets, and which names it gives away.
@@ -109,7 +110,7 @@ pub(super) struct Told<'b, 'p> {
 
 impl<'b, 'p> Told<'b, 'p> {
     pub fn of_message(walk: &'p Walk<'b>, content: usize, end: usize, message: u8) -> Told<'b, 'p> {
-        let field = attributes_field(MESSAGES[usize::from(message)]).unwrap_or(0);
+        let field = MESSAGES[usize::from(message)].attributes().map_or(0, |field| field.number);
         Told { buf: walk.buf, profiles: &walk.profiles, messages: vec![(content, end)], field }
     }
 

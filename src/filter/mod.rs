@@ -17,22 +17,28 @@
 mod aggregate;
 mod attribute;
 mod counts;
+mod drop;
+mod entity_ref;
 mod identity;
 mod json;
+mod key_value;
 mod keys;
 mod learn;
 mod lookahead;
 mod memo;
+mod opaque;
 mod overlap;
 mod profiles;
 mod recall;
 mod role;
 mod series;
 mod shape;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod text;
 mod treat;
+mod value;
 mod walk;
 mod whole;
 

@@ -9,10 +9,12 @@ use crate::otlp::schema::{self, MESSAGES};
 use crate::policy::{Action, Active, Plan};
 use crate::wire::read::{self, Field};
 
-use super::attribute::{Pair, Under, attributes_field, take_apart};
 use super::identity::Identity;
+use super::key_value::{Pair, take_apart};
+use super::stop::{Fault, Stop};
 use super::text::Outcome;
-use super::walk::{Fault, Stop, Walk};
+use super::value::Under;
+use super::walk::Walk;
 
 /// The string table, and what is known of its strings' use. Empty for other signals.
 #[derive(Default)]
@@ -88,7 +90,7 @@ impl Walk<'_> {
     }
 
     fn note_attributes(&mut self, source: &Field, message: &schema::Message, part: Part) -> Result<(), Stop> {
-        let number = attributes_field(message).expect("resources and scopes have attributes");
+        let number = message.attributes().expect("resources and scopes have attributes").number;
         for field in self.fields_of(source.value, source.end, number)? {
             self.note_pair(None, part, &field, 0)?;
         }

@@ -9,8 +9,9 @@ use super::counts::Counts;
 use super::identity::{self, Identity};
 use super::learn::Learned;
 use super::memo::{Asked, MAX, Memo, Seen, Short, Token};
+use super::stop::Stop;
 use super::text::Outcome;
-use super::walk::{Stop, Walk};
+use super::walk::Walk;
 
 /// What there is to say of a text besides its outcome.
 #[derive(Clone, Copy, Debug, Default)]

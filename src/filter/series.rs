@@ -16,7 +16,8 @@ use crate::otlp::Part;
 use crate::policy::{FieldId, RuleId};
 
 use super::Worker;
-use super::walk::{Stop, Walk};
+use super::stop::Stop;
+use super::walk::Walk;
 
 /// Series that are remembered, and bytes of them: before, after, and what rules did.
 const MAX_SERIES: usize = 32_768;

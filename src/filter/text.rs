@@ -8,8 +8,9 @@ use crate::wire::Edits;
 use super::identity::{self, Identity};
 use super::keys::{KeyText, Searched};
 use super::overlap;
+use super::stop::{Fault, Stop};
 use super::treat::{Piece, Raw};
-use super::walk::{Fault, Stop, Walk};
+use super::walk::Walk;
 
 /// What became of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

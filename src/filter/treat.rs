@@ -5,8 +5,9 @@ use crate::policy::{Action, Treatment, TreatmentId};
 use crate::pseudonym::{Cache, Pseudonyms, Recipe, Value};
 
 use super::identity::{self, Identity};
+use super::stop::Stop;
 use super::text::Outcome;
-use super::walk::{Stop, Walk};
+use super::walk::Walk;
 use super::{Engine, Worker};
 
 /// An identifier to be treated.

@@ -1,71 +1,19 @@
 //! The walk over a request: by the schema's dispatch table, once, writing what may leave.
 
 use crate::otlp::dispatch::{self, Step};
-use crate::otlp::schema::{self, Kind, MESSAGES, Message};
+use crate::otlp::schema::{self, MESSAGES, Message};
 use crate::otlp::{Part, Signal};
-use crate::policy::{Action, Active, FieldId, Looks, Plan, Policy, RuleId};
-use crate::wire::Malformed;
+use crate::policy::{Active, FieldId, Looks, Plan, Policy, RuleId};
 use crate::wire::edit::put_field;
-use crate::wire::read::{self, Field};
+use crate::wire::read;
 
-use super::attribute::attributes_field;
 use super::identity::Identity;
 use super::keys;
 use super::profiles::Profiles;
 use super::role::{ROLES, Role};
+use super::stop::{Fault, Stop};
 use super::text::Outcome;
 use super::{Engine, Refusal, Worker};
-
-/// Why the walk leaves a message before its end. Four bytes, so that results travel in registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The request is refused.
-    Refuse(Fault),
-    /// A rule drops the record, or what else holds the text, as a whole.
-    Drop(RuleId),
-}
-
-/// What is wrong with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    Wire(Malformed),
-    AmbiguousValue,
-    BadId,
-    BadIndex,
-    InvalidUtf8,
-    RepeatedField,
-    TooDeep,
-    WrongWireType,
-}
-
-impl Fault {
-    const fn reason(self) -> &'static str {
-        match self {
-            Fault::Wire(malformed) => malformed.reason(),
-            Fault::AmbiguousValue => "ambiguous_value",
-            Fault::BadId => "bad_id",
-            Fault::BadIndex => "bad_index",
-            Fault::InvalidUtf8 => "invalid_utf8",
-            Fault::RepeatedField => "repeated_field",
-            Fault::TooDeep => "too_deep",
-            Fault::WrongWireType => "wrong_wire_type",
-        }
-    }
-}
-
-impl From<Fault> for Stop {
-    #[cold]
-    fn from(fault: Fault) -> Stop {
-        Stop::Refuse(fault)
-    }
-}
-
-impl From<Malformed> for Stop {
-    #[cold]
-    fn from(malformed: Malformed) -> Stop {
-        Stop::Refuse(Fault::Wire(malformed))
-    }
-}
 
 /// Messages within each other, beyond which parsers begin to differ.
 const MAX_DEPTH: u32 = 64;
@@ -92,7 +40,7 @@ macro_rules! in_order {
 
 /// What has come up in a message so far.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     /// A member of the message's oneof.
     chosen: bool,
     /// The repeated `fixed64` fields, a bit each.
@@ -343,7 +291,7 @@ impl<'a> Walk<'a> {
     /// A field that the dispatch table does not know: with a long tag, unknown, or malformed.
     #[cold]
     #[inline(never)]
-    fn other(&mut self, message: u8, pos: usize, end: usize, seen: &mut Seen) -> Result<usize, Stop> {
+    pub fn other(&mut self, message: u8, pos: usize, end: usize, seen: &mut Seen) -> Result<usize, Stop> {
         let description = MESSAGES[usize::from(message)];
         let (tag, value) = read::tag(self.buf, pos, end)?;
         match description.field(tag.number) {
@@ -454,9 +402,9 @@ impl<'a> Walk<'a> {
     /// Puts how long a record may be kept among its attributes. A profile's stand in a dictionary: its resource says it.
     fn stamp_retention(&mut self, message: u8, end: usize) {
         let Some(stamp) = self.policy.retention(self.signal, self.active) else { return };
-        if let Some(number) = attributes_field(MESSAGES[usize::from(message)]) {
+        if let Some(attributes) = MESSAGES[usize::from(message)].attributes() {
             let mut field = Vec::new();
-            put_field(&mut field, number, stamp);
+            put_field(&mut field, attributes.number, stamp);
             self.w.edits.replace(self.buf, end, end, &field);
         }
     }
@@ -481,159 +429,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Goes into a message that a rule may drop as a whole.
-    #[inline]
-    fn droppable(
-        &mut self,
-        message: u8,
-        start: usize,
-        prefix: usize,
-        content: usize,
-        end: usize,
-        each: impl FnOnce(&mut Self) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let (mark, depth, records, dropped) = (self.w.edits.mark(), self.depth, self.records, self.dropped);
-        let acts = self.w.counts.acts_by_field();
-        match self.inside(prefix, content, end, each) {
-            Err(Stop::Drop(rule)) => {
-                self.w.edits.roll_back(mark);
-                self.w.edits.delete(self.buf, start, end);
-                self.w.counts.forget_fields_since(acts);
-                self.w.counts.rule(rule);
-                self.w.identity.clear();
-                self.depth = depth;
-                self.active = self.scope;
-                let own = u64::from(matches!(ROLES[usize::from(message)], Role::Record | Role::DataPoint));
-                let below = count_records(self.buf, message, content, end);
-                self.records = records + below;
-                self.dropped = dropped + own + below;
-                Ok(())
-            }
-            result => result,
-        }
-    }
-
-    /// Bytes under no key: a profile's original payload. It is some other format, which is not searched.
-    fn bytes_field(&mut self, part: Part, start: usize, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
-        if content == end {
-            return Ok(());
-        }
-        let plan = self.plan(part);
-        if part == Part::OriginalPayload && !kept_whole(plan) {
-            self.w.edits.delete(self.buf, start, end);
-            self.w.counts.fail_closed("original_payload");
-            return Ok(());
-        }
-        let open = self.w.edits.open();
-        match self.bytes(content, end, plan, part, Identity::None)? {
-            Outcome::Untouched => {}
-            Outcome::Edited => self.w.edits.close(open, prefix, content, end),
-            Outcome::Removed => self.w.edits.delete(self.buf, start, end),
-        }
-        Ok(())
-    }
-
-    /// A trace, span or profile id: random bytes. One that reads as text is somebody's text, and is searched; what is found
-    /// makes an id of as many bytes that depends on all of the old one.
-    fn id_field(&mut self, len: u8, content: usize, end: usize) -> Result<(), Stop> {
-        match end - content {
-            0 => return Ok(()),
-            found if found != usize::from(len) => return Err(Fault::BadId.into()),
-            _ => {}
-        }
-        let id = &self.buf[content..end];
-        if !id.iter().all(|byte| (0x20..0x7f).contains(byte)) {
-            return Ok(());
-        }
-        let plan = self.plan(Part::Ids);
-        let mark = self.w.edits.mark();
-        match self.bytes(content, end, plan, Part::Ids, Identity::None)? {
-            Outcome::Untouched => {}
-            Outcome::Edited | Outcome::Removed => {
-                self.w.edits.roll_back(mark);
-                self.w.scratch.clear();
-                self.engine.pseudonyms().series(&mut [b"id".as_slice(), id].into_iter(), &mut self.w.scratch);
-                let token = &self.w.scratch[self.w.scratch.len() - usize::from(len)..];
-                self.w.edits.replace(self.buf, content, end, token);
-            }
-        }
-        Ok(())
-    }
-
-    /// An entity reference names attributes of its resource by key. Where such an attribute is removed, a reference by it
-    /// would dangle, so it goes too.
-    fn entity_ref(&mut self, start: usize, prefix: usize, content: usize, end: usize) -> Result<(), Stop> {
-        for field in read::fields(self.buf, content, end) {
-            let field = field?;
-            if field.tag.number == 3 && self.is_removed_key(&field) {
-                self.w.edits.delete(self.buf, start, end);
-                return Ok(());
-            }
-        }
-        self.inside(prefix, content, end, |walk| {
-            let mut pos = content;
-            while pos < end {
-                let field = read::field(walk.buf, pos, end)?;
-                if field.tag.number == 4 && walk.is_removed_key(&field) {
-                    walk.w.edits.delete(walk.buf, field.start, field.end);
-                    pos = field.end;
-                } else {
-                    let step = schema::ENTITY_REF
-                        .field(field.tag.number)
-                        .map(|known| dispatch::step(known, field.tag.wire_type).ok_or(Fault::WrongWireType));
-                    match step {
-                        Some(step) => {
-                            let mut seen = Seen::default();
-                            let (id, at) = (schema::ENTITY_REF.id, field.prefix);
-                            pos = walk.field(step?, id, field.start, at, end, &mut seen)?;
-                        }
-                        None => {
-                            walk.unknown(&schema::ENTITY_REF, field.tag.number, field.start, field.end);
-                            pos = field.end;
-                        }
-                    }
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Whether the policy removes the resource attribute that a field of an entity reference names.
-    fn is_removed_key(&mut self, field: &Field) -> bool {
-        let Ok(key) = std::str::from_utf8(&self.buf[field.value..field.end]) else { return false };
-        let plan = self.policy.plan(self.signal, Part::ResourceAttributes, Some(key), self.active);
-        plan.whole.is_some_and(|whole| whole.action >= Action::Stay)
-    }
-
     /// Whose conditions hold below a scope.
     pub fn enter_scope(&mut self, scope: Active) {
         self.scope = self.resource.and(scope);
         self.active = self.scope;
     }
-}
-
-/// Whether the policy says in so many words that a field is kept as it is.
-fn kept_whole(plan: Plan) -> bool {
-    plan.whole.is_some_and(|whole| whole.action == Action::Keep)
-}
-
-/// The records below a message that is dropped, as far as it can be read.
-fn count_records(buf: &[u8], message: u8, content: usize, end: usize) -> u64 {
-    let description = MESSAGES[usize::from(message)];
-    let mut count = 0;
-    for field in read::fields(buf, content, end).map_while(Result::ok) {
-        if let Some(Kind::Message(child)) = description.field(field.tag.number).map(|known| known.kind)
-            && field.tag.wire_type == 2
-        {
-            count += match ROLES[usize::from(child.id)] {
-                Role::Record | Role::DataPoint => 1,
-                Role::ScopeEnvelope | Role::Metric => count_records(buf, child.id, field.value, field.end),
-                Role::Plain if description.id == schema::METRIC.id => {
-                    count_records(buf, child.id, field.value, field.end)
-                }
-                _ => 0,
-            };
-        }
-    }
-    count
 }

@@ -8,9 +8,10 @@ use crate::wire::edit::put_field;
 
 use super::identity::Identity;
 use super::shape::{self, Shaped};
+use super::stop::Stop;
 use super::text::{Outcome, may_hold_json, place_of};
 use super::treat::{Piece, Raw};
-use super::walk::{Stop, Walk};
+use super::walk::Walk;
 
 impl<'a> Walk<'a> {
     /// A text or bytes value.

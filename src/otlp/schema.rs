@@ -66,6 +66,11 @@ impl Message {
     pub fn field(&self, number: u32) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.number == number)
     }
+
+    /// The field that holds its attributes.
+    pub fn attributes(&self) -> Option<&'static Field> {
+        self.fields.iter().find(|field| matches!(field.kind, Kind::Attributes(_)))
+    }
 }
 
 impl Field {
