@@ -52,6 +52,7 @@ fn is_plainly_host(text: &Text<'_>, start: usize, end: usize, first: usize, dot:
     let is_tail_plain = match tail.len() {
         2 => tail != b"io" && is_lower_name(&text.buf[start..dot]),
         4 => tail != b"home",
+        7 => tail != b"invalid",
         _ => true,
     };
     is_tail_plain
@@ -331,8 +332,13 @@ impl Name<'_> {
             b"home" => {
                 matches!(head, b"java" | b"user" | b"catalina" | b"jboss" | b"maven" | b"hadoop" | b"spark" | b"kafka")
             }
-            b"private" | b"invalid" | b"domain" | b"local" | b"internal" | b"example" | b"svc" | b"loc" | b"bit" => {
+            b"private" | b"domain" | b"local" | b"internal" | b"example" | b"svc" | b"loc" | b"bit" => {
                 self.text.place == Place::Name && !self.has_host_marks()
+            }
+            // Ids of errors (`token-auth.invalid`) end as examples of hosts do.
+            b"invalid" => {
+                self.first().len() == head.len() && !head.iter().any(u8::is_ascii_digit)
+                    || self.text.place == Place::Name && !self.has_host_marks()
             }
             _ => tail.len() == 2 && self.text.place == Place::Name && !self.has_host_marks(),
         }
@@ -343,6 +349,36 @@ impl Name<'_> {
         let head = self.head();
         head.contains(&b'-')
             || head.split(|&byte| byte == b'.').any(|label| label.last().is_some_and(u8::is_ascii_digit))
+    }
+
+    /// `10.0.20348.1607.cat`: a version and an extension.
+    fn is_numbered_file(&self) -> bool {
+        self.head().iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    }
+
+    /// `index.php.save`: an extension, and what a copy was marked with.
+    fn is_file_with_more(&self) -> bool {
+        const EXTENSIONS: [&[u8]; 16] = [
+            b"php", b"html", b"htm", b"js", b"css", b"json", b"xml", b"txt", b"log", b"conf", b"sql", b"csv", b"tar",
+            b"py", b"sh", b"exe",
+        ];
+        let head = self.head();
+        let last = memchr::memrchr(b'.', head).map_or(head, |dot| &head[dot + 1..]);
+        last.len() < head.len() && EXTENSIONS.contains(&last)
+    }
+
+    /// `shop.online/cart.php?item=1`, as proxies and firewalls write addresses: a path and a query, and nothing before it.
+    fn is_url_without_scheme(&self) -> bool {
+        let text = self.text;
+        let begins =
+            matches!(text.at(self.start.wrapping_sub(1)), 0 | b' ' | b'"' | b'\'' | b'=' | b',' | b'\t' | b'(' | b'<');
+        if !begins || text.at(self.end) != b'/' {
+            return false;
+        }
+        let path = &text.buf[self.end..text.end.min(self.end + 256)];
+        let path = path.split(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'')).next().unwrap_or_default();
+        let query = memchr::memchr(b'?', path).map_or(&[][..], |at| &path[at..]);
+        query.contains(&b'=')
     }
 
     /// A tail that may be a word counts only with two things more.
@@ -360,9 +396,13 @@ impl Name<'_> {
         }
         let labels = 2 + self.head().iter().filter(|&&byte| byte == b'.').count();
         let first = self.first();
+        if self.is_numbered_file() || self.is_file_with_more() {
+            return false;
+        }
         let marked =
             self.head().contains(&b'-') || first.last().is_some_and(u8::is_ascii_digit) || self.tail() == b"test";
-        port || labels >= 3 && text.place != Place::Name && first != b"k8s" && (marked || FIRSTS.contains(&first))
+        port || self.is_url_without_scheme()
+            || labels >= 3 && text.place != Place::Name && first != b"k8s" && (marked || FIRSTS.contains(&first))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Addresses: strict parsing, and what their surroundings say.
 
+use memchr::memmem;
+
 use super::text::Text;
 
 /// An address that was found: where, and its value, IPv4 as v4-mapped.
@@ -124,8 +126,8 @@ static BEFORE: [u8; 256] = {
     let mut b = 0;
     while b < 256 {
         before[b] = match b as u8 {
-            b' ' | b'"' | b':' | b'=' | b'\\' => JOINS,
-            b'/' | b'n' | b'r' | b'e' | b'd' | b'v' | b'N' | b'R' | b'E' | b'D' | b'V' => 0,
+            b' ' | b'"' | b'\'' | b':' | b'=' | b'\\' => JOINS,
+            b'/' | b'~' | b'n' | b'r' | b'e' | b'd' | b'v' | b'N' | b'R' | b'E' | b'D' | b'V' => 0,
             _ => NEUTRAL,
         };
         b += 1;
@@ -141,31 +143,43 @@ fn is_meant_as_address(text: &Text<'_>, start: usize, end: usize, value: u32) ->
     // The last letter that leads to it: versions are led to by `version`, `ver`, `release`, `build` and product tokens.
     let mut before = start.wrapping_sub(1);
     let mut lead = text.at(before);
-    while matches!(lead, b' ' | b'"' | b':' | b'=' | b'\\' | b'/') {
+    while matches!(lead, b' ' | b'"' | b'\'' | b':' | b'=' | b'\\' | b'/') {
         before = before.wrapping_sub(1);
         lead = text.at(before);
     }
     match lead | 0x20 {
         b'n' | b'r' | b'e' | b'd' | b'v' if is_version(text, before.wrapping_add(1)) => false,
+        _ if lead == b'~' && before.wrapping_add(1) == start => !ends_an_assembly(text, before),
         _ if before.wrapping_add(1) == start => true,
         _ => match text.buf[start - 1] {
-            b'/' => !is_product_version(text, start - 1, value),
+            b'/' => !is_product_version(text, start - 1, end, value),
             b'=' if text.at(start.wrapping_sub(2)) == b'=' => is_private(value) || text.names_address(start),
             _ => true,
         },
     }
 }
 
+/// `Package~31bf3856ad364e35~amd64~~6.1.1.0`: Windows joins an assembly's name, key, platform, language and version by tildes.
+#[cold]
+fn ends_an_assembly(text: &Text<'_>, tilde: usize) -> bool {
+    let word = text.buf[text.start..tilde].iter().rev().take(120);
+    word.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'))
+        .filter(|byte| **byte == b'~')
+        .count()
+        > 1
+}
+
 /// A word that announces a version ends at `end`.
 fn is_version(text: &Text<'_>, end: usize) -> bool {
-    const WORDS: [&[u8]; 7] = [b"version", b"ver", b"release", b"build", b"revision", b"v", b"firmware_version"];
-    // Each ends with `on`, `er`, `se`, `ld`, or is a `v` alone.
+    const WORDS: [&[u8]; 8] =
+        [b"version", b"ver", b"release", b"build", b"revision", b"v", b"firmware_version", b"oid"];
+    // Each ends with `on`, `er`, `se`, `ld`, `id`, or is a `v` alone.
     let before = text.at(end.wrapping_sub(2)) | 0x20;
     let ends_so = match text.at(end.wrapping_sub(1)) | 0x20 {
         b'n' => before == b'o',
         b'r' => before == b'e',
         b'e' => before == b's',
-        b'd' => before == b'l',
+        b'd' => matches!(before, b'l' | b'i'),
         _ => true,
     };
     if !ends_so {
@@ -178,7 +192,7 @@ fn is_version(text: &Text<'_>, end: usize) -> bool {
     let word = &text.buf[from..end];
     WORDS.iter().any(|version| {
         word.eq_ignore_ascii_case(version)
-            || version.len() > 3
+            || (version.len() > 3 || *version == b"oid")
                 && word.len() > version.len()
                 && word[word.len() - version.len()..].eq_ignore_ascii_case(version)
                 && word[word.len() - version.len()].is_ascii_uppercase()
@@ -191,7 +205,7 @@ fn is_private(value: u32) -> bool {
 
 /// `Chrome/120.0.0.0`: a word right before the slash that is no host, and numbers as versions have them. Java writes
 /// addresses so too (`db-1/10.0.0.1:5432`), with nothing or a host's name before the slash.
-fn is_product_version(text: &Text<'_>, slash: usize, value: u32) -> bool {
+fn is_product_version(text: &Text<'_>, slash: usize, end: usize, value: u32) -> bool {
     if is_private(value) {
         return false;
     }
@@ -200,11 +214,32 @@ fn is_product_version(text: &Text<'_>, slash: usize, value: u32) -> bool {
     let word = &text.buf[from..slash];
     let starts_a_token =
         matches!(text.at(from.wrapping_sub(1)), 0 | b' ' | b'"' | b'\'' | b'(' | b'+' | b'[' | b';' | b'\t');
-    if word.is_empty() || !starts_a_token {
+    if word.is_empty() || !starts_a_token || port_follows(text, end) {
+        return false;
+    }
+    // `DIRECT/198.51.100.7`, `OUTSIDE/198.51.100.7`: proxies' ways and firewalls' interfaces are shouted, products seldom.
+    let shouted = word.len() > 2 && word.iter().all(u8::is_ascii_uppercase);
+    if shouted && value & 0xffff != 0 && memmem::find(&text.buf[text.start..slash], b"Mozilla/").is_none() {
         return false;
     }
     // Product tokens begin with a capital, or the version does not look like an address of the wide net.
     word[0].is_ascii_uppercase() && !word.iter().any(u8::is_ascii_digit) || value & 0xffff == 0
+}
+
+/// `Outside/198.51.100.7(443)`, `Outside/198.51.100.7:443`, `Outside/198.51.100.7/443`.
+fn port_follows(text: &Text<'_>, end: usize) -> bool {
+    matches!(text.at(end), b'(' | b':' | b'/') && text.at(end + 1).is_ascii_digit()
+}
+
+/// Numbers that no version has: those of a private network that does not begin as versions do, or large ones.
+fn is_no_version(value: u32) -> bool {
+    let octets = value.to_be_bytes();
+    let large = octets[1..].iter().filter(|octet| **octet >= 100).count();
+    match octets[0] {
+        10 => large > 0,
+        127 => false,
+        _ => is_private(value) || large + usize::from(octets[0] >= 100) > 1,
+    }
 }
 
 /// A dotted quad somewhere in a run of labels that is more than one: `conn_10.0.0.1_443`, `10.0.0.1-10.0.0.9`.
@@ -230,7 +265,7 @@ pub fn v4_within(text: &Text<'_>, start: usize, end: usize, found: &mut impl FnM
         if dots == 3
             && let Some(value) = parse_v4(&text.buf[at..quad_end])
         {
-            let is_address = is_loose_before(text, at, start)
+            let is_address = is_loose_before(text, at, start, value)
                 && is_loose_after(text, quad_end, value)
                 && is_address_here(text, at, quad_end, value);
             found(Address { start: at, end: quad_end, value: V4_MAPPED | u128::from(value) }, is_address);
@@ -240,7 +275,7 @@ pub fn v4_within(text: &Text<'_>, start: usize, end: usize, found: &mut impl FnM
 }
 
 /// No letter is glued to the quad's left, save that of an escape (`\n10.0.0.1`), and it does not go on a run of labels.
-fn is_loose_before(text: &Text<'_>, at: usize, run: usize) -> bool {
+fn is_loose_before(text: &Text<'_>, at: usize, run: usize, value: u32) -> bool {
     if at == run {
         return true;
     }
@@ -249,8 +284,13 @@ fn is_loose_before(text: &Text<'_>, at: usize, run: usize) -> bool {
         b'.' => text.place == super::Place::Name,
         // `SkypeApp_14.44.40.0_x64`, but `conn_10.0.0.1_443`
         b'_' => true,
-        // `libfoo-1.2.3.4`, but `10.0.0.1-10.0.0.9` and `ip-10.0.0.1`
-        b'-' => at - run < 2 || text.buf[at - 2].is_ascii_digit() || ends_with_address_word(&text.buf[run..at - 1]),
+        // `libfoo-1.2.3.4`, but `10.0.0.1-10.0.0.9`, `ip-10.0.0.1` and `Linux-SSH-198.51.100.7-root`
+        b'-' => {
+            at - run < 2
+                || text.buf[at - 2].is_ascii_digit()
+                || ends_with_address_word(&text.buf[run..at - 1])
+                || is_no_version(value)
+        }
         byte if byte.is_ascii_alphabetic() => text.may_be_escape(at - 1),
         byte => byte >= 0x80,
     }
@@ -265,7 +305,7 @@ fn ends_with_address_word(before: &[u8]) -> bool {
 /// What follows does not make a version, a file or a host name of the quad.
 fn is_loose_after(text: &Text<'_>, end: usize, value: u32) -> bool {
     match text.at(end) {
-        b'-' if is_private(value) => true,
+        b'-' if is_private(value) || is_no_version(value) => true,
         // `1.2.5.1-2` is a package's version, `1.2.5.1-1.2.5.9` a range.
         b'-' if text.at(end + 1).is_ascii_digit() => {
             let digits = (end + 1..text.end).take_while(|&i| text.buf[i].is_ascii_digit()).count();
