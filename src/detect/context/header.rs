@@ -64,7 +64,7 @@ pub fn may_begin(text: &[u8]) -> bool {
     text.len() > 16
         && match text[0] {
             b'<' => text[1].is_ascii_digit(),
-            b'0'..=b'9' => matches!(text[4], b'-' | b'/'),
+            b'0'..=b'9' => matches!(text[4], b'-' | b'/' | b':'),
             b'A'..=b'Z' => text[3] == b' ' && may_be_month(text[1], text[2]),
             _ => false,
         }
@@ -94,6 +94,8 @@ pub fn host(text: &[u8]) -> Option<(usize, usize)> {
     if !cursor.spaces() {
         return None;
     }
+    let (stamp, priority) =
+        cursor.header_within().map_or((stamp, priority), |(stamp, within)| (stamp, priority | within));
     let start = cursor.at;
     let length = text[start..].iter().take_while(|b| is_host_byte(**b)).count();
     let (host, rest) = (&text[start..start + length], &text[start + length..]);
@@ -122,7 +124,9 @@ fn tag_follows(rest: &[u8]) -> bool {
     let lead = [&b"CEF"[..], b"LEEF", b"last", b"message", b":", b"-"].contains(&first);
     // PAN-OS has no tag: `1,2023/07/06 08:11:40,…`.
     let csv = first.starts_with(b"1,20") && first.get(6) == Some(&b'/');
-    lead || csv || first.iter().any(|b| matches!(b, b':' | b'[')) || words.take(3).any(is_process)
+    // `host=2001:db8::1` is no tag.
+    let tag = || first.iter().take_while(|b| **b != b'=').any(|b| matches!(b, b':' | b'['));
+    lead || csv || tag() || words.take(3).any(is_process)
 }
 
 /// `name[123]` or `name[123]:`.
@@ -201,6 +205,20 @@ impl Cursor<'_> {
         self.date_stamp()
     }
 
+    /// Collectors put their own time before a line's header (`2024-01-02T03:04:05Z Jan  2 03:04:04 fw sshd[1]: …`): how sure the
+    /// second one makes, and whether it has a priority. Takes the spaces behind it, too.
+    fn header_within(&mut self) -> Option<(Stamp, bool)> {
+        let start = self.at;
+        let priority = self.priority();
+        let version = priority && self.version();
+        let stamp = self.timestamp(version);
+        if stamp.is_some() && self.spaces() {
+            return stamp.map(|stamp| (stamp, priority));
+        }
+        self.at = start;
+        None
+    }
+
     fn month_stamp(&mut self) -> bool {
         let _ = self.take(b'*');
         let Some(month) = self.text.get(self.at..self.at + 3) else { return false };
@@ -232,12 +250,16 @@ impl Cursor<'_> {
 
     fn date_stamp(&mut self) -> Option<Stamp> {
         let separator = *self.text.get(self.at + 4)?;
-        let date = matches!(separator, b'-' | b'/')
+        let date = matches!(separator, b'-' | b'/' | b':')
             && self.digits(4, 4)
             && self.take(separator)
             && self.digits(2, 2)
             && self.take(separator)
             && self.digits(2, 2);
+        // `2024:01:02-03:04:05`: nobody but Sophos writes so, and always as syslog's header.
+        if separator == b':' {
+            return (date && self.take(b'-') && self.clock()).then_some(Stamp::Month);
+        }
         let joined = date && self.take(b'T');
         if !date || !(joined || self.take(b' ')) || !self.clock() {
             return None;
@@ -277,6 +299,11 @@ mod tests {
             "2021-05-28 18:08:01,124 fw proftpd[498625] x",
             "2024-01-02T03:04:05Z fw dovecot: auth",
             "2023-07-06T08:11:40+02:00 fw 1,2023/07/06 08:11:40,016401002737,THREAT",
+            "2020-02-20T07:02:18.000Z Feb 20 07:02:18 fw sshd[12]: behind a collector's time",
+            "2020-02-20 07:02:18 <34>Oct 11 22:14:15 fw su: 'su root' failed",
+            "Feb 20 07:02:18 2020-02-20T07:02:18+01:00 fw sshd[12]: twice",
+            "2019:02:02-20:27:57 fw httpproxy[123]: id=1",
+            "2019:02:02-20:27:57 fw reverseproxy: [x] [y:z]",
         ] {
             assert_eq!(found(text), Some("fw"), "{text}");
         }
@@ -296,6 +323,9 @@ mod tests {
             "Oct 10 2018 12:34:56",
             "May be 12:00:00 x",
             "2018-08-14T14:30:02Z",
+            "2022-02-13T10:42:37.830Z CLOSE host=2001:db8::1 port=5",
+            "2020-02-20T07:02:18.000Z Feb 20 07:02:18",
+            "2019:02:02-20:27:57",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

@@ -67,10 +67,10 @@ macro_rules! keys {
 keys! {
     /// Keys of hosts, folded.
     HOSTS, is_host,
-    b"agentcomputername", b"clientcomputer", b"clienthost", b"computer", b"computername", b"desthost",
-    b"destinationhost", b"devicename", b"devname", b"dhost", b"dsthost", b"dsthostname", b"dstname", b"dvc",
+    b"agentcomputername", b"clientcomputer", b"clienthost", b"computer", b"computerdnsname", b"computername", b"desthost",
+    b"destinationhost", b"devicednsname", b"devicename", b"devname", b"dhost", b"dsthost", b"dsthostname", b"dstname", b"dvc",
     b"dvchost", b"dvcname", b"endpointname", b"fqdn", b"fromhost", b"host", b"hostid", b"hostidentifier", b"hostname",
-    b"hostnames", b"loghost", b"logonworkstation", b"machinename", b"netbios", b"netbiosname", b"nodehost",
+    b"hostnames", b"httphost", b"loghost", b"logonworkstation", b"machinename", b"netbios", b"netbiosname", b"nodehost",
     b"orighost", b"origincomputer", b"peerhost", b"remotehost", b"reportinghost", b"rhost", b"sensorname",
     b"serverhost", b"shost", b"sourcecomputer", b"sourcehost", b"sourceworkstation", b"srchost", b"srchostname",
     b"srcname", b"syslogserver", b"targetcomputer", b"targethost", b"targetservername", b"tohost", b"userhost",

@@ -202,7 +202,7 @@ fn value_behind(text: &[u8], from: usize, class: KeyClass, separator: Separator,
     let behind = text.get(end).copied();
     let marked = is_marked(name);
     let believable = match (class, separator) {
-        (KeyClass::MaybeHost, _) => marked && !name.contains(&b'.') && name.len() <= 63,
+        (KeyClass::MaybeHost, _) => marked && !name.contains(&b'.') && name.len() <= 63 && !is_uuid(name),
         (_, Separator::Colon) if !quoted => marked || ends_clause(text, end),
         _ => true,
     };
@@ -267,6 +267,13 @@ fn is_marked(name: &[u8]) -> bool {
     let letters = name.iter().filter(|b| b.is_ascii_alphabetic()).count();
     let hyphen = name.contains(&b'-');
     letters >= 2 && (digits > 0 || hyphen) && digits <= 2 * letters + 4
+}
+
+/// `[instance: 7e7cc42f-…]`: a number, not a name.
+fn is_uuid(name: &[u8]) -> bool {
+    let hyphen = |at| matches!(at, 8 | 13 | 18 | 23);
+    name.len() == 36
+        && name.iter().enumerate().all(|(at, b)| if hyphen(at) { *b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
 /// `fe80::1`, `2001:db8:…`: an address, of which the first group looks like a name.

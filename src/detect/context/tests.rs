@@ -32,6 +32,8 @@ fn a_key_gives_its_host_away() {
         "server: FW01, request: x",
         "host = FW01:514",
         "host='FW01'",
+        "http_host=FW01",
+        r#"{"computerDnsName":"FW01"}"#,
     ] {
         assert_eq!(found(text), ["Host FW01"], "{text}");
     }
@@ -58,6 +60,9 @@ fn other_places_give_hosts_away_too() {
 #[test]
 fn what_only_looks_like_it_is_left_alone() {
     for text in [
+        "[instance: 0f8c824d-f099-4433-a41e-e3da7578262e] started",
+        r"Device ID:\tSWD\PRINTENUM\{x}",
+        r"\tPRINTENUM\LocalPrintQueue",
         "12:34:56",
         "std::cout",
         "a::b",

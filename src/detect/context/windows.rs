@@ -2,8 +2,8 @@
 
 use super::{Sink, host_end, is_host_byte, is_short_host, is_word};
 
-/// What stands before a backslash and is no domain: authorities, registry roots, levels before an escaped line break.
-const NOT_DOMAINS: [&[u8]; 40] = [
+/// What stands before a backslash and is no domain: authorities, registry roots, levels before an escaped line break, buses.
+const NOT_DOMAINS: [&[u8]; 55] = [
     b"AUTHORITY",
     b"BUILTIN",
     b"SERVICE",
@@ -44,6 +44,22 @@ const NOT_DOMAINS: [&[u8]; 40] = [
     b"IPC",
     b"ROOT",
     b"USER",
+    // The buses that ids of devices begin with: `SWD\PRINTENUM\…`, `PCI\VEN_8086`.
+    b"SWD",
+    b"PRINTENUM",
+    b"USBPRINT",
+    b"LPTENUM",
+    b"HID",
+    b"USB",
+    b"USBSTOR",
+    b"PCI",
+    b"ACPI",
+    b"SCSI",
+    b"HDAUDIO",
+    b"BTHENUM",
+    b"VMBUS",
+    b"UMB",
+    b"HTREE",
 ];
 
 /// Path roots that stand where a UNC host would.
