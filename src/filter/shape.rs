@@ -42,8 +42,15 @@ pub(super) fn shapes(text: &[u8]) -> Shapes {
     match shape(text, 0) {
         Some(one) => Shapes::One(one),
         None if text.contains(&b',') => addresses(text).map_or(Shapes::Nothing, Shapes::Addresses),
-        None => Shapes::Nothing,
+        None => trimmed(text).map_or(Shapes::Nothing, Shapes::One),
     }
+}
+
+/// What white space stands around (` 203.0.113.7`, a line's end behind a name) is the same as without it, and has the same token.
+fn trimmed(text: &[u8]) -> Option<Shaped> {
+    let inner = text.trim_ascii();
+    let from = text.len() - text.trim_ascii_start().len();
+    if inner.len() < text.len() { shape(inner, from) } else { None }
 }
 
 fn addresses(text: &[u8]) -> Option<Vec<Shaped>> {
@@ -209,6 +216,8 @@ mod tests {
             ("web-1.corp.example:8080", ("web-1.corp.example", Entity::Host)),
             ("alice@example.com", ("alice@example.com", Entity::Email)),
             ("büro-3", ("büro-3", Entity::Host)),
+            (" 10.0.0.1", ("10.0.0.1", Entity::Ip)),
+            ("\talice@example.com \n", ("alice@example.com", Entity::Email)),
         ] {
             assert_eq!(found(text), [expected], "{text}");
         }

@@ -511,6 +511,16 @@ fn a_host_behind_an_account_is_learned_though_its_value_is_replaced_whole() {
     assert!(!body(&out).contains("fw01x"), "{:?}", out.body);
 }
 
+#[test]
+fn a_hyphen_in_place_of_a_value_says_nothing_but_is_hidden_where_nothing_may_show() {
+    let engine = engine("rules:\n  - {name: pins, keys: pin, action: redact}\n");
+    let attributes = vec![pair("source.address", "-"), pair("user.name", "-"), pair("pin", "-")];
+    let out = one_record(&engine, resource(vec![]), LogRecord { attributes, ..Default::default() });
+    let values: Vec<_> = out.attributes.iter().map(|pair| string(pair.value.as_ref()).to_owned()).collect();
+    assert_eq!(values[..2], ["-", "-"]);
+    assert_ne!(values[2], "-");
+}
+
 /// What rules did, field by field: `rule in field`, as often as it was done.
 fn acts(engine: &Engine, signal: Signal, request: Vec<u8>) -> Vec<String> {
     let mut worker = Worker::default();

@@ -54,7 +54,8 @@ impl<'a> Walk<'a> {
         identity: Identity,
     ) -> Result<Outcome, Stop> {
         let all = Shaped { start: 0, end: text.len(), entity: Entity::User, address: 0 };
-        if text.is_empty() && whole.action < Action::Stay {
+        // Web servers and Windows write `-` where there is nothing to say.
+        if text.is_empty() && whole.action < Action::Stay || text == b"-" && whole.action < Action::Redact {
             return Ok(Outcome::Untouched);
         }
         let shapes = shape::shapes(text);
