@@ -38,6 +38,95 @@ const WORDS: [&[u8]; 19] = [
     b"mail",
 ];
 
+/// What hosts are called that serve one program, as containers are: beside `server.address` of `redis` stand `db.system` and
+/// `redis.command`. What a record says of a host is not looked for elsewhere if it is one.
+const PROGRAMS: [&[u8]; 84] = [
+    b"activemq",
+    b"airflow",
+    b"apache",
+    b"cassandra",
+    b"clickhouse",
+    b"collector",
+    b"consul",
+    b"couchbase",
+    b"couchdb",
+    b"docker",
+    b"elastic",
+    b"elasticsearch",
+    b"envoy",
+    b"etcd",
+    b"fluentd",
+    b"ftp",
+    b"gitlab",
+    b"grafana",
+    b"grpc",
+    b"hadoop",
+    b"haproxy",
+    b"hbase",
+    b"hdfs",
+    b"hive",
+    b"httpd",
+    b"influxdb",
+    b"ingress",
+    b"jaeger",
+    b"jenkins",
+    b"keycloak",
+    b"kibana",
+    b"kubernetes",
+    b"ldap",
+    b"linux",
+    b"localstack",
+    b"logstash",
+    b"loki",
+    b"mariadb",
+    b"memcached",
+    b"minio",
+    b"mongo",
+    b"mongodb",
+    b"mssql",
+    b"nats",
+    b"neo4j",
+    b"network",
+    b"opensearch",
+    b"oracle",
+    b"otel",
+    b"otelcol",
+    b"php",
+    b"podman",
+    b"postgresql",
+    b"prometheus",
+    b"pulsar",
+    b"python",
+    b"rabbitmq",
+    b"remote",
+    b"scylla",
+    b"sidecar",
+    b"spark",
+    b"splunk",
+    b"sqlserver",
+    b"squid",
+    b"ssh",
+    b"sshd",
+    b"syslog",
+    b"systemd",
+    b"tempo",
+    b"temporal",
+    b"tomcat",
+    b"traefik",
+    b"valkey",
+    b"vault",
+    b"windows",
+    b"www-data",
+    b"yarn",
+    b"zipkin",
+    b"zookeeper",
+    b"db",
+    b"sql",
+    b"local",
+    b"console",
+    b"host",
+];
+
 /// First labels of dotted names that are words of every log.
 const ROLES: [&[u8]; 32] = [
     b"mail",
@@ -143,8 +232,11 @@ impl Known {
     }
 
     /// Adds a host's name that a text gave away, as [`Known::add`] does, but no words that texts have anyway (`localhost`,
-    /// `server`).
-    pub fn learn(&mut self, name: &[u8]) -> bool {
+    /// `server`), and of a host no names of programs (`redis`).
+    pub fn learn(&mut self, name: &[u8], of_host: bool) -> bool {
+        if of_host && (is_role(name) || is_program(name)) {
+            return false;
+        }
         self.add_if(name, |name| is_distinct(name) && !is_placeholder(name) && !is_common(name))
     }
 
@@ -256,6 +348,14 @@ fn is_common(name: &[u8]) -> bool {
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
+fn is_role(name: &[u8]) -> bool {
+    ROLES.iter().any(|role| role.eq_ignore_ascii_case(name))
+}
+
+fn is_program(name: &[u8]) -> bool {
+    PROGRAMS.iter().any(|program| program.eq_ignore_ascii_case(name))
+}
+
 fn is_no_name(name: &[u8]) -> bool {
     NO_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
@@ -270,10 +370,7 @@ fn is_specific(label: &[u8]) -> bool {
     let marked = label.iter().any(|b| b.is_ascii_digit() || *b == b'-');
     let all_digits = label.iter().all(|b| b.is_ascii_digit());
     let long = label.len() >= 5 || (marked && label.len() >= 3);
-    long && !all_digits
-        && !is_placeholder(label)
-        && !is_common(label)
-        && !ROLES.iter().any(|role| role.eq_ignore_ascii_case(label))
+    long && !all_digits && !is_placeholder(label) && !is_common(label) && !is_role(label)
 }
 
 #[cfg(test)]
@@ -335,11 +432,12 @@ mod tests {
     #[test]
     fn words_are_believed_of_a_resource_but_not_learnt_from_a_text() {
         let mut known = Known::default();
-        for name in ["localhost", "server", "Node"] {
-            assert!(!known.learn(name.as_bytes()), "{name}");
+        for name in ["localhost", "server", "Node", "redis", "Kafka", "mysql", "Windows", "postgres"] {
+            assert!(!known.learn(name.as_bytes(), true), "{name}");
             assert!(known.add(name.as_bytes()), "{name}");
         }
-        assert!(known.learn(b"canyon"));
+        assert!(known.learn(b"canyon", true));
+        assert!(known.learn(b"oracle", false), "an account");
     }
 
     #[test]

@@ -113,8 +113,8 @@ impl Walk<'_> {
             && w.turned_out.memorable
             && !w.known.may_stand(self.buf, content, end)
         {
-            let host = w.turned_out.host.then_some((shape.text.1 - content) as u8);
-            before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
+            let name = w.turned_out.name.map(|named| ((shape.text.1 - content) as u8, named));
+            before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, name);
         }
         Ok(())
     }

@@ -13,13 +13,21 @@ use super::stop::Stop;
 use super::text::place_of;
 use super::walk::Walk;
 
+/// What a rule says that a name names. A word under an account's key has a host's shape, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    Host,
+    /// An account or anything else: it must go wherever it stands in the record, be it a program's name or not.
+    Other,
+}
+
 /// Names found in the record at hand, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     /// Whether names are to be taken down.
     listening: bool,
     bytes: Vec<u8>,
-    ends: Vec<u32>,
+    ends: Vec<(u32, Named)>,
     /// Keys stand elsewhere in the record than among its own attributes: in maps, span events, links.
     pub keys_elsewhere: bool,
 }
@@ -32,18 +40,22 @@ impl Learned {
         self.listening = true;
     }
 
-    /// Takes down a host's name. Dotted ones are found by their shape wherever they stand.
+    /// Takes down a name. Dotted ones are found by their shape wherever they stand.
     #[inline]
-    pub fn note(&mut self, name: &[u8]) {
+    pub fn note(&mut self, name: &[u8], named: Named) {
         if self.listening && memchr(b'.', name).is_none() {
             self.bytes.extend_from_slice(name);
-            self.ends.push(self.bytes.len() as u32);
+            self.ends.push((self.bytes.len() as u32, named));
         }
     }
 
     fn names(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start as usize..*end as usize])
+        self.named().map(|(name, _)| name)
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&[u8], Named)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| *end));
+        starts.zip(&self.ends).map(|(start, (end, named))| (&self.bytes[start as usize..*end as usize], *named))
     }
 
     /// Whether one of the names stands in `record` oftener than it was found. Looks at bare bytes: what stands around a
@@ -93,7 +105,7 @@ impl Walk<'_> {
         }
         let (known, names) = (self.w.known.mark(), self.w.names);
         let (learned, into) = (&self.w.learned, &mut self.w.known);
-        if !learned.names().fold(false, |added, name| into.learn(name) | added) {
+        if !learned.named().fold(false, |added, (name, named)| into.learn(name, named == Named::Host) | added) {
             return Ok(());
         }
         // What becomes of a key's text is remembered by the names that were known then. Searching every key anew is for
@@ -130,7 +142,7 @@ impl Walk<'_> {
         let context = Context { wanted: Wanted::HOST, known: None, place: place_of(part) };
         let _ = self.policy.detector().find(self.buf, start, end, &context, &mut self.w.found);
         for span in self.w.found.spans.iter().filter(|span| span.entity == Entity::Host) {
-            self.w.learned.note(&self.buf[span.start as usize..span.end as usize]);
+            self.w.learned.note(&self.buf[span.start as usize..span.end as usize], Named::Host);
             // What is remembered of a value is its token, not the names in it.
             self.w.turned_out.memorable = false;
         }
@@ -149,14 +161,14 @@ mod tests {
     #[test]
     fn a_name_that_stands_oftener_than_it_was_found_is_worth_a_second_look() {
         let mut learned = Learned::default();
-        learned.note(b"ignored");
+        learned.note(b"ignored", Named::Host);
         learned.listen();
-        learned.note(b"FW01");
-        learned.note(b"web-1.corp.example");
+        learned.note(b"FW01", Named::Host);
+        learned.note(b"web-1.corp.example", Named::Host);
         assert_eq!(learned.names().collect::<Vec<_>>(), [b"FW01"]);
         assert!(!learned.stand_elsewhere(b"<1> FW01 up"));
         assert!(learned.stand_elsewhere(b"<1> FW01 up, fw01 down"));
-        learned.note(b"fw01");
+        learned.note(b"fw01", Named::Host);
         assert!(!learned.stand_elsewhere(b"<1> FW01 up, fw01 down"));
     }
 

@@ -9,6 +9,8 @@ use crate::associative::{Seed, Table, same};
 use crate::detect::Pairs;
 use crate::policy::{FieldId, RuleId};
 
+use super::learn::Named;
+
 /// Longer ones seldom come again. (Most user agents are shorter.)
 pub(super) const MAX: usize = 200;
 /// What was there and what it became have so many bytes together.
@@ -57,10 +59,18 @@ pub(super) struct Token<'m> {
     pub rule: RuleId,
     /// The field that it stands in.
     pub field: FieldId,
-    /// Where in what was there the name of a host began that ran to its end.
-    pub host: Option<u8>,
+    /// Where in what was there the name began that ran to its end, and whose it is.
+    pub name: Option<(u8, Named)>,
     /// Others may get the same token: see [`super::identity`].
     pub merges: bool,
+}
+
+impl Token<'_> {
+    fn flags(&self) -> u8 {
+        let merges = if self.merges { MERGES } else { 0 };
+        let host = if matches!(self.name, Some((_, Named::Host))) { HOST } else { 0 };
+        REPLACED | merges | host
+    }
 }
 
 /// Something that was seen before. Four cache lines, of which a look-up that finds nothing touches one, and most others two:
@@ -74,14 +84,16 @@ pub(super) struct Seen {
     rule: RuleId,
     field: FieldId,
     became: u8,
-    host: u8,
+    name: u8,
     flags: u8,
     bytes: [u8; ROOM],
 }
 
 const REPLACED: u8 = 1;
 const MERGES: u8 = 2;
-const NO_HOST: u8 = u8::MAX;
+/// The name is a host's.
+const HOST: u8 = 4;
+const NO_NAME: u8 = u8::MAX;
 
 /// Something that was looked for, to be entered if it was not there.
 #[derive(Clone, Copy, Debug)]
@@ -141,8 +153,8 @@ impl Memo {
                 rule: became.map_or(RuleId(0), |token| token.rule),
                 field: became.map_or(FieldId::RECORD, |token| token.field),
                 became: token.len() as u8,
-                host: became.and_then(|token| token.host).unwrap_or(NO_HOST),
-                flags: became.map_or(0, |token| REPLACED | if token.merges { MERGES } else { 0 }),
+                name: became.and_then(|token| token.name).map_or(NO_NAME, |(start, _)| start),
+                flags: became.map_or(0, |token| token.flags()),
                 bytes,
             },
         );
@@ -179,7 +191,8 @@ impl Seen {
             bytes: &bytes[from..to],
             rule: self.rule,
             field: self.field,
-            host: (self.host != NO_HOST).then_some(self.host),
+            name: (self.name != NO_NAME)
+                .then_some((self.name, if self.flags & HOST == 0 { Named::Other } else { Named::Host })),
             merges: self.flags & MERGES != 0,
         })
     }
@@ -200,7 +213,8 @@ mod tests {
     fn what_was_seen_is_known_again_at_its_place_and_at_no_other() {
         let mut memo = Memo::default();
         let (here, there) = (place(Part::RecordAttributes), place(Part::ResourceAttributes));
-        let token = Token { bytes: b"ip_7_x", rule: RuleId(4), field: FieldId(9), host: Some(2), merges: true };
+        let token =
+            Token { bytes: b"ip_7_x", rule: RuleId(4), field: FieldId(9), name: Some((2, Named::Host)), merges: true };
         for (was, became) in [(&b"10.0.0.1"[..], Some(token)), (b"GET", None), (b"", None)] {
             let (asked, found) = memo.find(here.number(), was);
             assert!(found.is_none());
@@ -219,7 +233,7 @@ mod tests {
     fn what_is_too_long_is_not_remembered() {
         let mut memo = Memo::default();
         let (long, bytes, here) = ([b'x'; MAX + 1], [b't'; ROOM], place(Part::Body));
-        let token = Token { bytes: &bytes, rule: RuleId(0), field: FieldId(0), host: None, merges: false };
+        let token = Token { bytes: &bytes, rule: RuleId(0), field: FieldId(0), name: None, merges: false };
         for (was, became) in [(&long[..], None), (b"x", Some(token))] {
             let (asked, _) = memo.find(here.number(), was);
             memo.insert(asked, was, became);

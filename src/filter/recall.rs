@@ -7,7 +7,7 @@ use crate::policy::{Action, Plan};
 use super::Worker;
 use super::counts::Counts;
 use super::identity::{self, Identity};
-use super::learn::Learned;
+use super::learn::{Learned, Named};
 use super::memo::{Asked, MAX, Memo, Seen, Short, Token};
 use super::stop::Stop;
 use super::text::Outcome;
@@ -18,8 +18,8 @@ use super::walk::Walk;
 pub(super) struct TurnedOut {
     /// The outcome depends on nothing but the text and its plan, and may be kept.
     pub memorable: bool,
-    /// A host's name was replaced.
-    pub host: bool,
+    /// A host's name, or what has the shape of one, was replaced.
+    pub name: Option<Named>,
 }
 
 /// What is remembered of a text or attribute.
@@ -54,8 +54,8 @@ impl Token<'_> {
     ) {
         counts.at(self.field);
         counts.rule(self.rule);
-        if let Some(host) = self.host {
-            learned.note(&was[usize::from(host)..]);
+        if let Some((start, named)) = self.name {
+            learned.note(&was[usize::from(start)..], named);
         }
         if self.merges {
             pairs.add(identity());
@@ -80,12 +80,12 @@ impl Before {
         asked: Asked,
         was: &[u8],
         became: Option<&[u8]>,
-        host: Option<u8>,
+        name: Option<(u8, Named)>,
     ) {
         let merges = identity.len() != self.identities;
         let acted = counts.acts() - self.acts;
         if acted == u64::from(became.is_some()) && (became.is_some() || !merges) {
-            let token = became.map(|bytes| Token { bytes, rule: counts.last(), field: counts.field(), host, merges });
+            let token = became.map(|bytes| Token { bytes, rule: counts.last(), field: counts.field(), name, merges });
             memo.insert(asked, was, token);
         }
     }
@@ -168,8 +168,8 @@ impl Walk<'_> {
             && w.turned_out.memorable
             && !w.known.may_stand(self.buf, content, end)
         {
-            let host = w.turned_out.host.then_some(0);
-            before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, host);
+            let name = w.turned_out.name.map(|named| (0, named));
+            before.remember(&mut w.memo, &w.counts, &w.identity, asked, &self.buf[content..end], became, name);
         }
         w.edits.close(open, prefix, content, end);
         Ok(())
@@ -178,7 +178,7 @@ impl Walk<'_> {
     /// How things stand before something is looked at that may be remembered.
     #[inline]
     pub fn before(&mut self) -> Before {
-        self.w.turned_out = TurnedOut { memorable: true, host: false };
+        self.w.turned_out = TurnedOut { memorable: true, name: None };
         Before { acts: self.w.counts.acts(), identities: self.w.identity.len() }
     }
 }

@@ -512,6 +512,26 @@ fn a_host_behind_an_account_is_learned_though_its_value_is_replaced_whole() {
 }
 
 #[test]
+fn names_of_programs_stand_for_no_host_elsewhere_in_the_record() {
+    let attributes = vec![
+        pair("server.address", "redis"),
+        pair("db.system", "redis"),
+        pair("redis.command", "GET"),
+        pair("db.user", "oracle"),
+        pair("note", "by oracle"),
+    ];
+    let out = one_record(&engine(""), resource(vec![]), LogRecord { attributes, ..Default::default() });
+    assert_ne!(string(out.attributes[0].value.as_ref()), "redis");
+    assert_eq!(string(out.attributes[1].value.as_ref()), "redis");
+    assert_eq!(out.attributes[2].key, "redis.command");
+    assert_eq!(string(out.attributes[2].value.as_ref()), "GET");
+    assert!(
+        !string(out.attributes[4].value.as_ref()).contains("oracle"),
+        "an account is hidden, whatever it is called"
+    );
+}
+
+#[test]
 fn a_hyphen_in_place_of_a_value_says_nothing_but_is_hidden_where_nothing_may_show() {
     let engine = engine("rules:\n  - {name: pins, keys: pin, action: redact}\n");
     let attributes = vec![pair("source.address", "-"), pair("user.name", "-"), pair("pin", "-")];

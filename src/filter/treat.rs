@@ -2,9 +2,10 @@
 
 use crate::detect::{Entity, Writing, embedded::Leaf};
 use crate::policy::{Action, Treatment, TreatmentId};
-use crate::pseudonym::{Cache, Pseudonyms, Recipe, Value};
+use crate::pseudonym::{Cache, KindId, Pseudonyms, Recipe, Value};
 
 use super::identity::{self, Identity};
+use super::learn::Named;
 use super::stop::Stop;
 use super::text::Outcome;
 use super::walk::Walk;
@@ -79,8 +80,9 @@ impl Walk<'_> {
             return Ok(Outcome::Untouched);
         }
         if piece.entity == Entity::Host {
-            self.w.learned.note(piece.text);
-            self.w.turned_out.host = true;
+            let named = if treatment.kind == KindId::HOST { Named::Host } else { Named::Other };
+            self.w.learned.note(piece.text, named);
+            self.w.turned_out.name = Some(named);
         }
         // What is hidden is not to lie in memory longer than it takes.
         self.w.turned_out.memorable &= piece.entity != Entity::Credential && treatment.action < Action::Redact;

@@ -28,7 +28,7 @@ use super::syntax::{Document, Exception, Form, Options, Rule, Target};
 pub const BUILTIN_KINDS: [&str; 6] = ["ip", "host", "email", "user", "credential", "field"];
 
 const IP: KindId = KindId(0);
-const HOST: KindId = KindId(1);
+const HOST: KindId = KindId::HOST;
 const EMAIL: KindId = KindId(2);
 const USER: KindId = KindId(3);
 const CREDENTIAL: KindId = KindId(4);

@@ -5,6 +5,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KindId(pub u16);
 
+impl KindId {
+    /// The built-in kind of hosts.
+    pub const HOST: KindId = KindId(1);
+}
+
 /// A value in the form that its token is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
