@@ -112,6 +112,7 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
     let listed = permitted.iter().map(|permitted| KeyMatch::new(permitted.lists.iter().flatten().cloned()));
     let listed: Vec<KeyMatch> = listed.collect();
     let fields = Fields::new(acting.iter().chain(&keeping).map(|rule| &rule.keys).chain(&listed));
+    let keep_of_files = keep_lists(documents);
     Ok(Policy {
         name: documents.first().map_or(String::new(), |document| document.name.clone()),
         digest: String::new(),
@@ -130,7 +131,8 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
         text_plans,
         strictest,
         fields,
-        keep: keep_lists(documents),
+        keep: different(&keep_of_files),
+        keep_of_files,
         value_exceptions: value_exceptions(&exceptions, &rules),
         exceptions: exceptions.iter().map(|exception| info(exception, &rules)).collect(),
         permitted,
@@ -145,15 +147,21 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
     })
 }
 
-/// The keep lists of all files, equal ones once.
+/// The keep list of each file.
 fn keep_lists(documents: &[Document]) -> Vec<Vec<Kept>> {
-    let mut lists: Vec<Vec<Kept>> = Vec::new();
-    for list in documents.iter().map(|document| document.keep.clone().unwrap_or_default()) {
-        if !lists.contains(&list) {
-            lists.push(list);
+    let list = |document: &Document| document.keep.iter().flatten().map(|kept| kept.value.clone()).collect();
+    documents.iter().map(list).collect()
+}
+
+/// Lists of which none is there twice.
+fn different(lists: &[Vec<Kept>]) -> Vec<Vec<Kept>> {
+    let mut different: Vec<Vec<Kept>> = Vec::new();
+    for list in lists {
+        if !different.contains(list) {
+            different.push(list.clone());
         }
     }
-    lists
+    different
 }
 
 fn own_kinds(documents: &[Document], rules: &[&Rule]) -> Vec<String> {

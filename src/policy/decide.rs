@@ -40,8 +40,10 @@ pub struct Policy {
     pub(super) text_plans: Pool<TextPlan>,
     pub(super) strictest: TextPlanId,
     pub(super) fields: Fields,
-    /// One list a file; a value is kept if it is on all of them.
+    /// The files' lists, equal ones once; a value is kept if it is on all of them.
     pub(super) keep: Vec<Vec<Kept>>,
+    /// By file.
+    pub(super) keep_of_files: Vec<Vec<Kept>>,
     pub(super) value_exceptions: Vec<ValueException>,
     pub(super) exceptions: Vec<ExceptionInfo>,
     pub(super) permitted: Option<Permitted>,

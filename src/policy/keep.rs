@@ -51,6 +51,18 @@ impl Kept {
         }
     }
 
+    /// Whether all that it names is named by `other`, too.
+    pub fn lies_in(&self, other: &Kept) -> bool {
+        match (self, other) {
+            (Kept::Network { network, bits }, Kept::Network { network: around, bits: fewer }) => {
+                fewer <= bits && network & mask(*fewer) == *around
+            }
+            (Kept::Host(host), Kept::Below(suffix)) => host.len() > suffix.len() && host.ends_with(suffix),
+            (Kept::Below(below), Kept::Below(suffix)) => below.ends_with(suffix),
+            _ => self == other,
+        }
+    }
+
     pub fn covers(&self, entity: Entity, value: Value<'_>) -> bool {
         match (self, value) {
             (Kept::Network { network, bits }, Value::Ip(address)) => {
@@ -101,6 +113,27 @@ mod tests {
 
     fn ip(text: &str) -> Value<'static> {
         Value::Ip(mapped(text.parse().unwrap()))
+    }
+
+    #[test]
+    fn what_lies_in_another_is_named_by_it_too() {
+        let lies_in = |one, other| Kept::parse(one).unwrap().lies_in(&Kept::parse(other).unwrap());
+        for (one, other) in [
+            ("127.0.0.1", "127.0.0.0/8"),
+            ("10.0.0.0/9", "10.0.0.0/8"),
+            ("2001:db8::1", "2001:db8::/32"),
+            ("a.example.com", "*.example.com"),
+            ("*.b.example.com", "*.example.com"),
+            ("Localhost", "localhost"),
+            ("a@example.com", "a@example.com"),
+        ] {
+            assert!(lies_in(one, other) && (one.eq_ignore_ascii_case(other) || !lies_in(other, one)), "{one} {other}");
+        }
+        for (one, other) in
+            [("example.com", "*.example.com"), ("11.0.0.1", "10.0.0.0/8"), ("badexample.com", "*.example.com")]
+        {
+            assert!(!lies_in(one, other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::otlp::{Part, PartSet, Signal};
 use super::compiled::Action;
 use super::diagnostic::{Code, Diagnostic};
 use super::glob::tails;
+use super::keep::Kept;
 use super::reader::At;
 use super::syntax::{Document, Rule, Target};
 
@@ -30,6 +31,12 @@ pub fn lint(documents: &[Document], own: usize, costs: &[(At<String>, &'static s
                 .help("give it `keywords:`, or a text of four characters or more that every match has"),
         );
     }
+    for (document, list) in documents.iter().filter_map(|document| Some((document, document.keep.as_ref()?))) {
+        for kept in list.iter().filter(|kept| kept.file < own) {
+            let others = documents.iter().filter(|other| !std::ptr::eq(*other, document));
+            found.extend(others.filter_map(|other| kept_by_one(kept, other)).next());
+        }
+    }
     let soon = today.checked_add(SOON.days()).unwrap_or(Date::MAX);
     for exception in documents.iter().flat_map(|document| &document.exceptions) {
         let expires = &exception.expires;
@@ -43,6 +50,18 @@ pub fn lint(documents: &[Document], own: usize, costs: &[(At<String>, &'static s
     }
     found.sort_by_key(|item| (item.file, item.at.start, item.code));
     found
+}
+
+/// A value on a keep list that another file's list has not.
+fn kept_by_one(kept: &At<Kept>, other: &Document) -> Option<Diagnostic> {
+    let list = other.keep.as_ref()?;
+    if list.iter().any(|entry| kept.value.lies_in(&entry.value)) {
+        return None;
+    }
+    let message = format!("this is not kept: `{}` does not have it on its list", other.name);
+    let help =
+        "a value must be on the lists of all files, so a file can only shorten them; `exceptions` let values through";
+    Some(Diagnostic::warning(Code::NeverActs, kept.file, kept.at.clone(), message).help(help))
 }
 
 fn warning(code: Code, name: &At<String>, message: String) -> Diagnostic {

@@ -182,11 +182,12 @@ fn named(
 }
 
 /// The embedded policy's keep list.
-fn base_keep() -> Vec<Kept> {
+fn base_keep() -> Vec<At<Kept>> {
     let (_, text) = base_pack();
     let root = yaml::parse(text).expect("a test proves that the embedded policy is right");
     let mut found = Vec::new();
-    let mut reader = Reader { file: 0, text, found: &mut found };
+    // It is on the list of no file.
+    let mut reader = Reader { file: usize::MAX, text, found: &mut found };
     syntax::read_keep(&mut reader, &root)
 }
 

@@ -45,7 +45,7 @@ pub struct Document {
     pub kinds: Vec<At<String>>,
     pub rules: Vec<Rule>,
     /// `None` where the file says nothing about it.
-    pub keep: Option<Vec<Kept>>,
+    pub keep: Option<Vec<At<Kept>>>,
     pub exceptions: Vec<Exception>,
     pub tests: Vec<Test>,
     /// The allow-list of attribute keys beside the catalogue's; `None`: every key may leave.

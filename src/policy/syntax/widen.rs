@@ -4,13 +4,13 @@ use jiff::civil::Date;
 
 use crate::policy::diagnostic::Code;
 use crate::policy::keep::Kept;
-use crate::policy::reader::Reader;
+use crate::policy::reader::{At, Reader};
 use crate::policy::yaml::{Node, Yaml};
 
 use super::Exception;
 use super::place::read_globs;
 
-pub fn read_kept(reader: &mut Reader<'_>, node: &Node) -> Vec<Kept> {
+pub fn read_kept(reader: &mut Reader<'_>, node: &Node) -> Vec<At<Kept>> {
     let texts = match &node.value {
         Yaml::List(items) if items.is_empty() => return Vec::new(),
         _ => reader.texts(node),
@@ -18,7 +18,7 @@ pub fn read_kept(reader: &mut Reader<'_>, node: &Node) -> Vec<Kept> {
     let mut kept = Vec::new();
     for text in texts {
         match Kept::parse(&text.value) {
-            Ok(entry) => kept.push(entry),
+            Ok(entry) => kept.push(text.map(|_| entry)),
             Err(why) => {
                 let diagnostic = reader.error(Code::BadKeep, &text.at, format!("`{}` cannot be kept", text.value));
                 diagnostic.label = why.into();
@@ -30,7 +30,7 @@ pub fn read_kept(reader: &mut Reader<'_>, node: &Node) -> Vec<Kept> {
 }
 
 /// Only the keep list of a document.
-pub fn read_keep(reader: &mut Reader<'_>, root: &Node) -> Vec<Kept> {
+pub fn read_keep(reader: &mut Reader<'_>, root: &Node) -> Vec<At<Kept>> {
     let Yaml::Map(entries) = &root.value else { return Vec::new() };
     let keep = entries.iter().find(|(key, _)| matches!(&key.value, Yaml::Text(text) if text == "keep"));
     keep.map_or(Vec::new(), |(_, node)| read_kept(reader, node))
@@ -42,6 +42,7 @@ pub fn read_exception(reader: &mut Reader<'_>, node: &Node) -> Option<Exception>
     let rules = fields.required("rules", reader).map(|node| read_globs(reader, node));
     let keys = fields.get("keys").map_or(Vec::new(), |node| read_globs(reader, node));
     let values = fields.get("values").map_or(Vec::new(), |node| read_kept(reader, node));
+    let values = values.into_iter().map(|kept| kept.value).collect();
     if fields.get("keys").is_none() && fields.get("values").is_none() {
         let diagnostic = reader.error(Code::MissingField, &node.at, "an exception needs `keys` or `values`");
         diagnostic.help = Some("say what is let through: attribute keys, or addresses, hosts and e-mails".into());

@@ -154,6 +154,15 @@ fn a_file_can_shorten_the_keep_list_of_another_and_not_lengthen_it() {
 }
 
 #[test]
+fn a_shorter_keep_list_breaks_no_example_of_the_file_that_it_shortens_and_a_longer_one_is_told() {
+    let policy = policy("version: 1\nextends: base\nkeep: [localhost, 10.0.0.0/8, 127.0.0.1]\n");
+    assert!(!policy.check_examples().has_errors(), "{}", policy.check_examples());
+    let lints = policy.lints().to_string();
+    assert!(lints.contains("this is not kept: `base`") && lints.contains("keep: [localhost, 10.0.0.0/8"), "{lints}");
+    assert_eq!(lints.matches("not kept").count(), 1, "{lints}");
+}
+
+#[test]
 fn conditions_join_what_is_said_of_resource_and_record() {
     let policy = policy(
         "version: 1\nrules:\n  - {name: a, keys: [x], when: {resource: {env: prod}, record: {kind: [1, 2]}}, action: stay}\n  - {name: b, signals: logs, when: {record: {noise: true}}, action: drop_record}\n",
