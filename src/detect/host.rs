@@ -149,6 +149,7 @@ fn within(text: &Text<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
                 && text.buf[label - 1] == b'.'
                 && SURE.contains(&word)
                 && (word.len() == 3 || ends_as_file(&text.buf[at..end]))
+                && !is_network(text, start, label - 1, at, end)
             {
                 best = Some((label - 1, at));
             }
@@ -158,6 +159,17 @@ fn within(text: &Text<'_>, start: usize, end: usize) -> Option<(usize, usize)> {
     }
     let (dot, end) = best?;
     judge_tail(text, start, end, dot, Tail::Host)
+}
+
+/// `redis.net.input`: in the names of metrics and keys `net` is a network's part, behind what is measured there. A domain has
+/// more labels, or a mark of hosts.
+fn is_network(text: &Text<'_>, start: usize, dot: usize, at: usize, end: usize) -> bool {
+    let head = &text.buf[start..dot];
+    text.place == Place::Name
+        && text.buf[dot + 1..at] == *b"net"
+        && at < end
+        && text.buf[at] == b'.'
+        && head.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
 }
 
 /// What is glued to a name of a private network is a file's extension or a part of its name; in the middle of a run those
@@ -253,8 +265,7 @@ impl Name<'_> {
     /// A scheme, a user or a key before it says that a host follows.
     fn is_named_by_place(&self) -> bool {
         let text = self.text;
-        text.place == Place::HostByKey
-            || matches!(text.at(self.start.wrapping_sub(1)), b'/' if text.at(self.start.wrapping_sub(2)) == b'/')
+        matches!(text.at(self.start.wrapping_sub(1)), b'/' if text.at(self.start.wrapping_sub(2)) == b'/')
             || text.at(self.start.wrapping_sub(1)) == b'@' && self.start - 1 > text.start
             || self.bytes().starts_with(b"www.")
             || text.names_address(self.start)

@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::Place;
 use super::text::Text;
 
 /// An address that was found: where, and its value, IPv4 as v4-mapped.
@@ -112,7 +113,8 @@ pub fn parse_v6(text: &[u8]) -> Option<u128> {
 pub fn is_address_here(text: &Text<'_>, start: usize, end: usize, value: u32) -> bool {
     let before = |bytes| BEFORE[usize::from(text.at(start.wrapping_sub(bytes)))];
     let tells_nothing = (before(1) | before(1) >> 1 & before(2)) & NEUTRAL != 0;
-    tells_nothing && text.at(end) != b'.' || is_meant_as_address(text, start, end, value)
+    tells_nothing && text.at(end) != b'.' && text.place != Place::Version
+        || is_meant_as_address(text, start, end, value)
 }
 
 /// A byte that announces no version, neither right before the number nor behind what joins them.
@@ -140,10 +142,13 @@ fn is_meant_as_address(text: &Text<'_>, start: usize, end: usize, value: u32) ->
     if text.at(end) == b'.' && text.at(end + 1).is_ascii_digit() {
         return false;
     }
+    if text.place == Place::Version && text.buf[text.start..start].iter().all(|byte| leads_version(*byte)) {
+        return is_no_version(value);
+    }
     // The last letter that leads to it: versions are led to by `version`, `ver`, `release`, `build` and product tokens.
     let mut before = start.wrapping_sub(1);
     let mut lead = text.at(before);
-    while matches!(lead, b' ' | b'"' | b'\'' | b':' | b'=' | b'\\' | b'/') {
+    while leads_version(lead) {
         before = before.wrapping_sub(1);
         lead = text.at(before);
     }
@@ -169,10 +174,32 @@ fn ends_an_assembly(text: &Text<'_>, tilde: usize) -> bool {
         > 1
 }
 
+/// What may stand between a word that announces a version and the number.
+const fn leads_version(byte: u8) -> bool {
+    matches!(byte, b' ' | b'"' | b'\'' | b':' | b'=' | b'\\' | b'/')
+}
+
+/// Words that announce a version.
+const VERSIONS: [&[u8]; 8] = [b"version", b"ver", b"release", b"build", b"revision", b"v", b"firmware_version", b"oid"];
+
+/// Whether a key ends with a word that announces a version: `service.version`, `kernelVersion`.
+pub fn ends_as_version(key: &[u8]) -> bool {
+    let word = key.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(key, |at| &key[at + 1..]);
+    announces_version(word)
+}
+
+fn announces_version(word: &[u8]) -> bool {
+    VERSIONS.iter().any(|version| {
+        word.eq_ignore_ascii_case(version)
+            || (version.len() > 3 || *version == b"oid")
+                && word.len() > version.len()
+                && word[word.len() - version.len()..].eq_ignore_ascii_case(version)
+                && word[word.len() - version.len()].is_ascii_uppercase()
+    })
+}
+
 /// A word that announces a version ends at `end`.
 fn is_version(text: &Text<'_>, end: usize) -> bool {
-    const WORDS: [&[u8]; 8] =
-        [b"version", b"ver", b"release", b"build", b"revision", b"v", b"firmware_version", b"oid"];
     // Each ends with `on`, `er`, `se`, `ld`, `id`, or is a `v` alone.
     let before = text.at(end.wrapping_sub(2)) | 0x20;
     let ends_so = match text.at(end.wrapping_sub(1)) | 0x20 {
@@ -189,14 +216,7 @@ fn is_version(text: &Text<'_>, end: usize) -> bool {
     while from > text.start && end - from < 40 && text.buf[from - 1].is_ascii_alphabetic() {
         from -= 1;
     }
-    let word = &text.buf[from..end];
-    WORDS.iter().any(|version| {
-        word.eq_ignore_ascii_case(version)
-            || (version.len() > 3 || *version == b"oid")
-                && word.len() > version.len()
-                && word[word.len() - version.len()..].eq_ignore_ascii_case(version)
-                && word[word.len() - version.len()].is_ascii_uppercase()
-    })
+    announces_version(&text.buf[from..end])
 }
 
 fn is_private(value: u32) -> bool {
@@ -281,7 +301,7 @@ fn is_loose_before(text: &Text<'_>, at: usize, run: usize, value: u32) -> bool {
     }
     match text.buf[at - 1] {
         // `noise.203.0.113.7.ip`: a flattened map's key; elsewhere the numbers of a name, such as a library's.
-        b'.' => text.place == super::Place::Name,
+        b'.' => text.place == Place::Name,
         // `SkypeApp_14.44.40.0_x64`, but `conn_10.0.0.1_443`
         b'_' => true,
         // `libfoo-1.2.3.4`, but `10.0.0.1-10.0.0.9`, `ip-10.0.0.1` and `Linux-SSH-198.51.100.7-root`
@@ -314,7 +334,7 @@ fn is_loose_after(text: &Text<'_>, end: usize, value: u32) -> bool {
         b'-' => !text.at(end + 1).is_ascii_lowercase(),
         b'_' => is_private(value) || !names_a_build(&text.buf[end + 1..text.end]),
         // The end of a sentence, not an extension.
-        b'.' => text.place == super::Place::Name || !text.at(end + 1).is_ascii_lowercase(),
+        b'.' => text.place == Place::Name || !text.at(end + 1).is_ascii_lowercase(),
         byte => !byte.is_ascii_alphabetic(),
     }
 }

@@ -107,10 +107,25 @@ pub enum Place {
     Text,
     /// A log record's body or a line of a file: may begin with a syslog header.
     LogBody,
-    /// The value of a key that names a host, an address or a URL: what looks like a host name is one.
+    /// The value of a key that names a host or a URL: what it begins with is a host's name if it looks like one.
     HostByKey,
+    /// The value of a key that names a version: no address, whatever it looks like.
+    Version,
     /// A key or a name (attribute key, metric or span name): dotted words are its namespace.
     Name,
+}
+
+impl Place {
+    /// What a key says of its value, as a word does that stands before a value in a text (`url=`, `version:`).
+    pub fn under(key: &[u8]) -> Place {
+        if ip::ends_as_version(key) {
+            Place::Version
+        } else if text::ends_as_host(key) {
+            Place::HostByKey
+        } else {
+            Place::Text
+        }
+    }
 }
 
 /// What a search found. Reused from text to text, so that a search allocates nothing.

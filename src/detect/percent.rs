@@ -30,7 +30,8 @@ pub fn search(text: &Text<'_>, start: usize, end: usize, found: &mut Found) -> b
     if !decode(&text.buf[start..end], start, &mut decoded.bytes, &mut decoded.offsets) {
         return false;
     }
-    let place = if text.place == Place::HostByKey { Place::HostByKey } else { Place::Text };
+    let begins_value = text.place == Place::HostByKey && start == text.start;
+    let place = if begins_value { Place::HostByKey } else { Place::Text };
     let bytes = &decoded.bytes;
     let inner = Text { buf: bytes, start: 0, end: bytes.len(), wanted: text.wanted, place };
     let nested = decoded.nested.get_or_insert_default();

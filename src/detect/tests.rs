@@ -395,3 +395,65 @@ fn published_address_suites_are_parsed_as_the_standard_library_does() {
     });
     assert!(addresses > 500, "only {addresses}");
 }
+
+/// What is found in a text at a place, as it is written.
+fn find_at(place: Place, text: &str) -> Vec<(&str, Entity)> {
+    let mut found = Found::default();
+    let context = Context { wanted: Wanted::ALL, place, ..Context::default() };
+    let _ = Detector::builtin().find(text.as_bytes(), 0, text.len(), &context, &mut found);
+    found.spans.iter().map(|span| (&text[span.start as usize..span.end as usize], span.entity)).collect()
+}
+
+#[test]
+fn a_key_that_ends_as_a_version_or_a_host_says_so_of_its_value() {
+    for key in ["service.version", "version", "agentVersion", "app_version", "x-release", "os.build", "a.ver"] {
+        assert_eq!(Place::under(key.as_bytes()), Place::Version, "{key}");
+    }
+    for key in ["url.full.url", "base_url", "vendor.url", "requestHost", "server", "http.referer", "listen-address"] {
+        assert_eq!(Place::under(key.as_bytes()), Place::HostByKey, "{key}");
+    }
+    for key in ["", "diversion", "driver", "curl", "url.path", "version.name", "subdomain_count"] {
+        assert_eq!(Place::under(key.as_bytes()), Place::Text, "{key}");
+    }
+}
+
+#[test]
+fn under_a_key_of_versions_a_dotted_quad_is_one_where_the_value_begins_and_nowhere_else() {
+    for text in ["8.0.0.0", "192.0.2.1", "10.0.0.1", "\"192.0.2.1\"", "192.0.2.1-beta", "192.0.2.1 (abc)"] {
+        assert_eq!(find_at(Place::Version, text), [], "{text}");
+    }
+    assert_eq!(find_at(Place::Version, "203.0.113.7"), [("203.0.113.7", Entity::Ip)], "no version is numbered so");
+    assert_eq!(find_at(Place::Version, "built on 192.0.2.1"), [("192.0.2.1", Entity::Ip)]);
+    assert_eq!(find_at(Place::Version, "2001:db8::1"), [("2001:db8::1", Entity::Ip)]);
+    assert_eq!(find_at(Place::Text, "192.0.2.1"), [("192.0.2.1", Entity::Ip)]);
+}
+
+#[test]
+fn under_a_key_of_hosts_a_value_begins_with_a_host_and_its_path_holds_files() {
+    for text in ["shop.pages.app", "shop.app", "cart.shop.sh/x", "shop.name:8080"] {
+        let host = &text[..text.find(['/', ':']).unwrap_or(text.len())];
+        assert_eq!(find_at(Place::HostByKey, text), [(host, Entity::Host)], "{text}");
+    }
+    for text in ["/lib/main.rs", "/schema.v1.Service/Get", "a b.app", "run(main.py)", "index.html"] {
+        assert_eq!(find_at(Place::HostByKey, text), [], "{text}");
+    }
+    assert_eq!(find_at(Place::HostByKey, "https://shop.example/run.py"), [("shop.example", Entity::Host)]);
+    assert_eq!(find_at(Place::HostByKey, "/a%20b?f=main.rs"), []);
+    assert_eq!(find_at(Place::Text, "shop.pages.app"), []);
+}
+
+#[test]
+fn in_a_name_net_is_a_network_unless_the_rest_speaks_of_a_host() {
+    for name in ["cache.net.input", "cache.net.input.rate", "my_cache.net.commands"] {
+        assert_eq!(find_at(Place::Name, name), [], "{name}");
+    }
+    for (name, host) in [
+        ("web-1.net.load", "web-1.net"),
+        ("web.example.net.load", "web.example.net"),
+        ("example.com.load", "example.com"),
+        ("cache.net_input", "cache.net"),
+    ] {
+        assert_eq!(find_at(Place::Name, name), [(host, Entity::Host)], "{name}");
+    }
+    assert_eq!(find_at(Place::Text, "to example.net.load"), [("example.net", Entity::Host)]);
+}

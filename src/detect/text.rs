@@ -74,6 +74,9 @@ impl Text<'_> {
             }
             to -= 1;
         }
+        if to == self.start {
+            return self.place == Place::HostByKey;
+        }
         if !joined || !may_end_word(&self.buf[limit.min(to)..to]) {
             return false;
         }
@@ -81,13 +84,42 @@ impl Text<'_> {
         while from > limit && (self.buf[from - 1].is_ascii_alphanumeric() || self.buf[from - 1] == b'_') {
             from -= 1;
         }
-        let word = &self.buf[from..to];
-        WORDS.iter().any(|end| {
-            word.len() >= end.len()
-                && word[word.len() - end.len()..].eq_ignore_ascii_case(end)
-                && (word.len() == end.len() || end.len() > 3 || is_boundary(word, word.len() - end.len()))
-        })
+        ends_with_one_of(&self.buf[from..to], &WORDS)
     }
+}
+
+/// Whether a key ends with a word that names a host or a URL, and little else.
+pub fn ends_as_host(key: &[u8]) -> bool {
+    const KEYS: [&[u8]; 17] = [
+        b"host",
+        b"hostname",
+        b"server",
+        b"servername",
+        b"domain",
+        b"sni",
+        b"fqdn",
+        b"url",
+        b"uri",
+        b"addr",
+        b"address",
+        b"vhost",
+        b"authority",
+        b"referer",
+        b"referrer",
+        b"rhost",
+        b"upstream",
+    ];
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let word = key.iter().rposition(|byte| !is_word(byte)).map_or(key, |at| &key[at + 1..]);
+    ends_with_one_of(word, &KEYS)
+}
+
+fn ends_with_one_of(word: &[u8], ends: &[&[u8]]) -> bool {
+    ends.iter().any(|end| {
+        word.len() >= end.len()
+            && word[word.len() - end.len()..].eq_ignore_ascii_case(end)
+            && (word.len() == end.len() || end.len() > 3 || is_boundary(word, word.len() - end.len()))
+    })
 }
 
 /// Whether a byte may stand between a word and what it names.

@@ -235,7 +235,7 @@ impl Walk<'_> {
         }
         self.w.found.spans.clear();
         let known = (!self.w.known.is_empty()).then_some(&self.w.known);
-        let context = Context { wanted, known, place: place_of(part) };
+        let context = Context { wanted, known, place: place_of(part, plan) };
         let _ = self.policy.detector().find(leaf.buf, leaf.start, leaf.end, &context, &mut self.w.found);
         if self.w.found.spans.is_empty() {
             return Ok(Outcome::Untouched);

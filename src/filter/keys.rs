@@ -287,7 +287,13 @@ mod tests {
     use super::*;
     use crate::policy::{FieldId, TextPlanId};
 
-    const PLAN: Plan = Plan { whole: None, text: TextPlanId(0), names_host: false, field: FieldId::RECORD };
+    const PLAN: Plan = Plan {
+        whole: None,
+        text: TextPlanId(0),
+        names_host: false,
+        field: FieldId::RECORD,
+        value: crate::detect::Place::Text,
+    };
 
     fn searched() -> Searched {
         Searched { text: KeyText::AsIs, hits: Box::new([]), names: 0, plain: true }

@@ -139,7 +139,7 @@ impl Walk<'_> {
             return;
         }
         self.w.found.spans.clear();
-        let context = Context { wanted: Wanted::HOST, known: None, place: place_of(part) };
+        let context = Context { wanted: Wanted::HOST, known: None, place: place_of(part, plan) };
         let _ = self.policy.detector().find(self.buf, start, end, &context, &mut self.w.found);
         for span in self.w.found.spans.iter().filter(|span| span.entity == Entity::Host) {
             self.w.learned.note(&self.buf[span.start as usize..span.end as usize], Named::Host);

@@ -162,6 +162,27 @@ fn what_one_place_of_a_record_gives_away_holds_for_the_whole_record() {
 }
 
 #[test]
+fn a_key_says_of_a_value_what_the_same_word_says_in_a_text() {
+    let engine = engine("");
+    let attributes = [
+        ("service.version", "8.0.0.0", true),
+        ("client.version", "seen by 192.0.2.1", false),
+        ("peer.note", "8.0.0.0", false),
+        ("vendor.url", "shop.pages.app", false),
+        ("vendor.file", "shop.pages.app", true),
+        ("note", r#"{"version":"8.0.0.0","escaped_version":"8.0.0.0\u0021","url":"shop.pages.app\u002f"}"#, false),
+    ];
+    let record =
+        LogRecord { attributes: attributes.map(|(key, value, _)| pair(key, value)).to_vec(), ..Default::default() };
+    let out = one_record(&engine, resource(vec![]), record);
+    for ((key, value, stays), out) in attributes.iter().zip(&out.attributes) {
+        assert_eq!(string(out.value.as_ref()) == *value, *stays, "{key} {out:?}");
+    }
+    let json = string(out.attributes[5].value.as_ref());
+    assert!(json.matches("8.0.0.0").count() == 2 && !json.contains("shop.pages"), "{json}");
+}
+
+#[test]
 fn what_must_stay_goes_with_its_attribute_and_a_dropped_record_whole() {
     let rules = "rules:\n\
         - {name: stays, description: d, keys: [db.query.text], as: user, action: stay}\n\

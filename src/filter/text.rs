@@ -33,12 +33,13 @@ impl Outcome {
     }
 }
 
-/// How a part's texts are to be read.
-pub(super) fn place_of(part: Part) -> Place {
+/// How a part's texts are to be read, under the key of a plan.
+#[inline(always)]
+pub(super) fn place_of(part: Part, plan: Plan) -> Place {
     match part {
-        Part::Body => Place::LogBody,
         Part::AttributeKeys | Part::MetricName | Part::MetricUnit | Part::ScopeName | Part::StringTable => Place::Name,
-        _ => Place::Text,
+        Part::Body if plan.value == Place::Text => Place::LogBody,
+        _ => plan.value,
     }
 }
 
@@ -109,7 +110,7 @@ impl Walk<'_> {
         must_be_utf8: bool,
     ) -> Result<Outcome, Stop> {
         let text_plan = self.policy.text_plan(plan.text);
-        let place = place_of(part);
+        let place = place_of(part, plan);
         self.w.found.spans.clear();
         let known = (!self.w.known.is_empty()).then_some(&self.w.known);
         let context = Context { wanted: text_plan.wanted, known, place };

@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
         let text_plan = self.policy.text_plan(plan.text);
         self.w.found.spans.clear();
         let known = (!self.w.known.is_empty()).then_some(&self.w.known);
-        let context = Context { wanted: text_plan.wanted, known, place: place_of(part) };
+        let context = Context { wanted: text_plan.wanted, known, place: place_of(part, plan) };
         let _ = self.policy.detector().find(buf, start, end, &context, &mut self.w.found);
         let policy = self.policy;
         let demands = |span: &Span| {

@@ -1,6 +1,6 @@
 //! The policy as the filter asks it.
 
-use crate::detect::{Entity, Wanted};
+use crate::detect::{Entity, Place, Wanted};
 use crate::pseudonym::{KindId, Recipe};
 
 use super::field::FieldId;
@@ -148,6 +148,8 @@ pub struct Plan {
     pub names_host: bool,
     /// What counts call the field.
     pub field: FieldId,
+    /// What the key says of a value that is searched.
+    pub value: Place,
 }
 
 /// Which conditional rules hold for the resource and record at hand: one bit a condition of the policy.

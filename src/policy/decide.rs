@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use crate::detect::{Detector, Entity};
+use crate::detect::{Detector, Entity, Place};
 use crate::otlp::{Part, PartSet, Signal};
 use crate::pseudonym::Value;
 
@@ -276,7 +276,8 @@ impl Policy {
         }
         let text = self.text_plans.intern(text).map_or(self.strictest, TextPlanId);
         let field = self.fields.of(part, folded.as_deref());
-        Plan { whole: whole.map(|ids| self.whole(ids)), text, names_host, field }
+        let value = path.map_or(Place::Text, |key| Place::under(key.as_bytes()));
+        Plan { whole: whole.map(|ids| self.whole(ids)), text, names_host, field, value }
     }
 
     /// The removal of an attribute that no allow-list permits, or that says what only a stamp may say.

@@ -21,7 +21,7 @@ impl Policy {
         };
         // A key without a name says less than what it stands in.
         let field = if inner.field.is_named() { inner.field } else { outer.field };
-        Plan { whole, text, names_host: inner.names_host, field }
+        Plan { whole, text, names_host: inner.names_host, field, value: inner.value }
     }
 
     /// The strictest action that a text plan can come to.

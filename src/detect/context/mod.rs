@@ -420,9 +420,14 @@ fn is_login(text: &[u8], at: usize, name: &[u8]) -> bool {
     }
     let commanded =
         COMMANDS.iter().any(|word| memchr::memmem::find(&before[before.len().saturating_sub(48)..], word).is_some());
-    let version = name[0].is_ascii_digit() || (name[0] == b'v' && name[1].is_ascii_digit()) || name.starts_with(b"sha");
+    // Java names a process `<pid>@<host>`; a machine without a name of its own has its container's id, of twelve digits.
+    let is_process = length >= 3 && account.iter().all(u8::is_ascii_digit) && !name[0].is_ascii_digit();
+    let is_container = name.len() == 12 && name.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let version = name[0].is_ascii_digit() && !is_container
+        || (name[0] == b'v' && name[1].is_ascii_digit())
+        || name.starts_with(b"sha");
     let terminal = name.starts_with(b"tty") || name.starts_with(b"pts");
-    commanded || ACCOUNTS.contains(&account) || (is_marked(name) && !version && !terminal)
+    commanded || ACCOUNTS.contains(&account) || (is_marked(name) || is_process) && !version && !terminal
 }
 
 #[cfg(test)]

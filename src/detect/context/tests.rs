@@ -137,3 +137,12 @@ fn no_cut_and_no_byte_makes_it_panic() {
         find_in(&noise, 0, noise.len(), Wanted::ALL, &leads(&noise), &mut Vec::new());
     }
 }
+
+#[test]
+fn the_host_of_a_process_and_the_name_that_a_container_has_stand_behind_an_at() {
+    assert_eq!(found("jvm 12345@cart started"), ["Host cart"]);
+    assert_eq!(found("node broker@0a1b2c3d4e5f is up"), ["Host 0a1b2c3d4e5f"]);
+    for text in ["Cart@0a1b2c3d", "12@cart", "at 1000@60fps", "12345@latest", "12345@tty", "tool@2beta"] {
+        assert!(found(text).is_empty(), "{text}");
+    }
+}
