@@ -24,7 +24,7 @@ pub struct Args {
     /// A pack to build on; may be given several times [default: base]
     #[arg(long, value_name = "NAME")]
     pack: Vec<String>,
-    /// Files and folders of telemetry: a rule is written for each key under which identifiers are found by search alone
+    /// Files and folders of telemetry: a rule is written for each key whose values search alone finds to be identifiers
     #[arg(long, value_name = "PATH", num_args = 1..)]
     scan: Vec<PathBuf>,
     /// What protobuf files carry

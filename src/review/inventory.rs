@@ -41,6 +41,8 @@ pub struct Finding {
     /// How often it acted, on how many values, and how many different ones these were.
     pub times: u64,
     pub values: u64,
+    /// How many of these were one word, which a rule may replace whole. In a URL or a message the search leaves the rest.
+    words: u64,
     distinct: HashSet<u64>,
     /// One value. Not to be shown unasked.
     pub sample: String,
@@ -90,19 +92,21 @@ impl Inventory {
                     by_key: policy.decides_by_key(*rule),
                     times: 0,
                     values: 0,
+                    words: 0,
                     distinct: HashSet::new(),
                     sample: leaf.value.clone(),
                 });
                 finding.times += times;
                 finding.values += 1;
+                finding.words += u64::from(is_word(&leaf.value));
                 finding.distinct.insert(hash);
             }
         }
         Ok(())
     }
 
-    /// Rules for keys under which identifiers were found by search alone: where at least every second value held one. YAML
-    /// to be pasted below `rules:`; empty if there is none.
+    /// Rules for keys under which identifiers were found by search alone: where at least every second value was a word that
+    /// held one. YAML to be pasted below `rules:`; empty if there is none.
     pub fn stubs(&self) -> String {
         let mut stubs: BTreeMap<&str, (&str, u64, u64)> = BTreeMap::new();
         for field in self.fields.values() {
@@ -110,15 +114,15 @@ impl Inventory {
             if field.rules.values().any(|finding| finding.by_key) {
                 continue;
             }
-            let searched = field.rules.values().filter(|finding| finding.values * 2 >= field.values);
-            let Some(most) = searched.max_by_key(|finding| finding.values) else { continue };
+            let searched = field.rules.values().filter(|finding| finding.words * 2 >= field.values);
+            let Some(most) = searched.max_by_key(|finding| finding.words) else { continue };
             let kind = match most.kinds.first().map(String::as_str) {
                 Some("ip" | "host") => "address",
                 Some(kind) => kind,
                 None => continue,
             };
             let stub = stubs.entry(key).or_insert((kind, 0, 0));
-            stub.1 += most.values;
+            stub.1 += most.words;
             stub.2 += field.values;
         }
         let mut text = String::new();
@@ -136,6 +140,11 @@ impl Inventory {
     }
 }
 
+/// Neither a text of several words nor a URL, a path or a document.
+fn is_word(value: &str) -> bool {
+    !value.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '\\' | '{' | '"'))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -151,6 +160,8 @@ mod tests {
                 "body": {"stringValue": "all is well"},
                 "attributes": [
                     {"key": "caller", "value": {"stringValue": caller}},
+                    {"key": "reason", "value": {"stringValue": format!("no route to {caller}")}},
+                    {"key": "link", "value": {"stringValue": format!("http://{caller}/x")}},
                     {"key": "user.name", "value": {"stringValue": "bob"}},
                 ],
             }]}]}]});
@@ -163,6 +174,7 @@ mod tests {
         assert!(inventory.fields["logs.body"].rules.is_empty());
         let stubs = inventory.stubs();
         assert!(stubs.contains("keys: [\"caller\"]") && !stubs.contains("user.name"), "{stubs}");
+        assert!(!stubs.contains("reason") && !stubs.contains("link"), "a text stays readable: {stubs}");
         let policy = format!("version: 1\nextends: base\nrules:\n{stubs}");
         Policy::parse(&[("p.yaml", &policy)], jiff::civil::Date::MAX).unwrap_or_else(|wrong| panic!("{wrong}"));
     }
