@@ -410,7 +410,9 @@ fn v6_in(text: &Text<'_>, mut start: usize, mut end: usize) -> Option<Address> {
         // Some write a port behind it without brackets: `[client ::1:37752]`.
         let colon = written.iter().rposition(|&byte| byte == b':')?;
         let port = &written[colon + 1..];
-        if port.len() == 5 && port.iter().all(u8::is_ascii_digit) {
+        // Behind eight groups that hide none, a ninth can be nothing else.
+        let sure = port.len() == 5 || (1..=4).contains(&port.len()) && memmem::find(written, b"::").is_none();
+        if sure && port.iter().all(u8::is_ascii_digit) {
             value = parse_v6(&written[..colon]);
             written = &written[..colon];
             end = start + colon;

@@ -111,6 +111,7 @@ fn what_stands_around_decides() {
         ("std::fade", &[]),
         ("dead::beefy", &[]),
         ("[client ::1:37752]", &[("::1", Ip)]),
+        ("src=2001:db8:0:1:2:3:4:5:80 mac", &[("2001:db8:0:1:2:3:4:5", Ip)]),
         // an escape's letter, however often it was escaped
         (r"x\n10.0.0.1", &[("10.0.0.1", Ip)]),
         (r"x\\t2001:db8::1", &[("2001:db8::1", Ip)]),
