@@ -24,6 +24,43 @@ pub(super) struct Scratch {
     plain: Vec<Span>,
     around: Vec<Span>,
     plans: Vec<Plan>,
+    paths: Paths,
+}
+
+/// The paths of the keys of a document so far, by their [`Note`]: `host.name` of `{"host":{"name":…}}`.
+#[derive(Default)]
+struct Paths {
+    bytes: Vec<u8>,
+    /// Where in `bytes` each of them stands.
+    ranges: Vec<(u32, u32)>,
+}
+
+/// Of longer paths the key alone is asked for.
+const MAX_PATH: usize = 200;
+
+impl Paths {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ranges.clear();
+    }
+
+    fn get(&self, note: usize) -> &[u8] {
+        let (from, to) = self.ranges[note];
+        &self.bytes[from as usize..to as usize]
+    }
+
+    /// Takes down the path of a key that stands in what stands under another.
+    fn push(&mut self, under: Option<Note>, key: &[u8]) {
+        let start = self.bytes.len();
+        let above = under.map_or((0, 0), |note| self.ranges[note as usize]);
+        let (from, to) = (above.0 as usize, above.1 as usize);
+        if from < to && to - from + key.len() < MAX_PATH {
+            self.bytes.extend_from_within(from..to);
+            self.bytes.push(b'.');
+        }
+        self.bytes.extend_from_slice(key);
+        self.ranges.push((start as u32, self.bytes.len() as u32));
+    }
 }
 
 /// The documents of one text, while they are walked.
@@ -37,6 +74,9 @@ struct Document<'s> {
     key_place: keys::Place,
     /// What the policy says of the keys so far, by their [`Note`].
     plans: &'s mut Vec<Plan>,
+    paths: &'s mut Paths,
+    /// Keys are asked for with those that they stand under.
+    by_path: bool,
     found: Plain<'s>,
 }
 
@@ -86,6 +126,7 @@ impl Walk<'_> {
         self.w.found.spans.clear();
         let before = self.treat_around(scratch, |span| span.end as usize <= from, plan, identity);
         scratch.plans.clear();
+        scratch.paths.clear();
         let mut document = Document {
             outer: plan,
             part,
@@ -93,6 +134,8 @@ impl Walk<'_> {
             key_plan: self.plan(Part::AttributeKeys),
             key_place: self.place(part).in_json(),
             plans: &mut scratch.plans,
+            paths: &mut scratch.paths,
+            by_path: !self.policy.permits_by_list(),
             found: Plain { spans: &scratch.plain, passed: 0, reach: 0 },
         };
         let mut inside = Ok(Outcome::Untouched);
@@ -130,7 +173,8 @@ impl Walk<'_> {
     /// A key: what becomes of it as a text, and the number of what the policy says of it.
     fn json_key(&mut self, leaf: &Leaf<'_>, document: &mut Document<'_>) -> (Result<Outcome, Stop>, Note) {
         let note = document.plans.len() as Note;
-        let known = self.w.keys.find(document.key_place, leaf.text());
+        document.paths.push(leaf.under.filter(|_| document.by_path), leaf.text());
+        let known = self.w.keys.find(document.key_place, document.paths.get(note as usize));
         // That nothing is to be found in a key's text is remembered; but not with names that the record itself gave away.
         if let Some(known) = known
             && self.remembers
@@ -159,8 +203,7 @@ impl Walk<'_> {
             }
             return self.w.keys.get(known).plan;
         }
-        // The path to it is not at hand in a document: the key alone is asked for.
-        self.enter_key(document.key_place, document.part, leaf.text(), searched)
+        self.enter_key(document.key_place, document.part, document.paths.get(document.plans.len()), searched)
     }
 
     fn json_scalar(&mut self, leaf: &Leaf<'_>, document: &mut Document<'_>) -> Result<Outcome, Stop> {

@@ -109,7 +109,7 @@ impl Place {
         Place { at: self.at | 32, ..self }
     }
 
-    /// The same place inside JSON: keys stand alone there, and of their text is remembered only that there is nothing in it.
+    /// The same place inside JSON: keys are paths there, too, and of their text is remembered only that there is nothing in it.
     pub fn in_json(self) -> Place {
         Place { at: self.at | 64, ..self }
     }

@@ -533,6 +533,27 @@ fn a_host_behind_an_account_is_learned_though_its_value_is_replaced_whole() {
 }
 
 #[test]
+fn a_key_of_two_words_decides_in_a_document_however_it_is_nested() {
+    for document in [
+        r#"{"host":{"name":"canyon"},"level":"info"}"#,
+        r#"{"event":{"host":{"name":"canyon"}}}"#,
+        r#"{"hosts":[{"host":{"os":{"type":"linux"},"name":"canyon"}}]}"#,
+        r#"{"message":"{\"user\":{\"name\":\"canyon\"}}"}"#,
+        r#"{"client":{"address":["canyon"]}}"#,
+    ] {
+        let record = LogRecord { body: text(document), ..Default::default() };
+        let out = one_record(&engine(""), resource(vec![]), record);
+        assert!(!body(&out).contains("canyon"), "{}", body(&out));
+    }
+    for document in
+        [r#"{"service":{"name":"canyon"}}"#, r#"{"host":{"os":{"name":"canyon"}}}"#, r#"{"host":{},"name":"canyon"}"#]
+    {
+        let record = LogRecord { body: text(document), ..Default::default() };
+        assert_eq!(body(&one_record(&engine(""), resource(vec![]), record)), document);
+    }
+}
+
+#[test]
 fn names_of_programs_stand_for_no_host_elsewhere_in_the_record() {
     let attributes = vec![
         pair("server.address", "redis"),

@@ -280,6 +280,11 @@ impl Policy {
         Plan { whole: whole.map(|ids| self.whole(ids)), text, names_host, field, value }
     }
 
+    /// Whether attributes must be on a list: then the keys of a JSON text are judged by themselves.
+    pub fn permits_by_list(&self) -> bool {
+        self.permitted.is_some()
+    }
+
     /// The removal of an attribute that no allow-list permits, or that says what only a stamp may say.
     fn removes(&self, part: Part, folded: &str) -> Option<TreatmentId> {
         if !part.is_attributes() {
