@@ -282,16 +282,30 @@ pub fn v4_within(text: &Text<'_>, start: usize, end: usize, found: &mut impl FnM
             quad_end -= 1;
             dots -= 1;
         }
-        if dots == 3
+        let port = (dots == 4).then(|| port_of_tcpdump(text, at, quad_end)).flatten();
+        quad_end = port.unwrap_or(quad_end);
+        if (dots == 3 || port.is_some())
             && let Some(value) = parse_v4(&text.buf[at..quad_end])
         {
             let is_address = is_loose_before(text, at, start, value)
                 && is_loose_after(text, quad_end, value)
-                && is_address_here(text, at, quad_end, value);
+                && (port.is_some() || is_address_here(text, at, quad_end, value));
             found(Address { start: at, end: quad_end, value: V4_MAPPED | u128::from(value) }, is_address);
         }
         at = to;
     }
+}
+
+/// `192.0.2.1.443 > 198.51.100.7.51544`: where the port begins, its dot included, if one of these two stands at `start..end`.
+#[cold]
+fn port_of_tcpdump(text: &Text<'_>, start: usize, end: usize) -> Option<usize> {
+    let around = |at: usize| [at, at.wrapping_add(1), at.wrapping_add(2)].map(|at| text.at(at)) == *b" > ";
+    if !around(end) && !around(start.wrapping_sub(3)) {
+        return None;
+    }
+    let dot = start + memchr::memrchr(b'.', &text.buf[start..end])?;
+    let port = &text.buf[dot + 1..end];
+    ((1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)).then_some(dot)
 }
 
 /// No letter is glued to the quad's left, save that of an escape (`\n10.0.0.1`), and it does not go on a run of labels.
@@ -406,6 +420,13 @@ fn v6_in(text: &Text<'_>, mut start: usize, mut end: usize) -> Option<Address> {
     }
     let mut written = &text.buf[start..end];
     let mut value = parse_v6(written);
+    if value.is_none()
+        && let Some(port) = port_of_tcpdump(text, start, end)
+    {
+        written = &text.buf[start..port];
+        value = parse_v6(written);
+        end = port;
+    }
     if value.is_none() {
         // Some write a port behind it without brackets: `[client ::1:37752]`.
         let colon = written.iter().rposition(|&byte| byte == b':')?;
