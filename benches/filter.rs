@@ -1,22 +1,31 @@
 //! The filter core on whole Export requests, beside what any service that decodes them pays: `cargo bench --bench filter`.
 //!
 //! criterion's figures come first; the ratios after them come from a run of their own in which the three take turns
-//! request by request, so that a noisy neighbour hits all of them. Last, what a second destination costs: nothing where it
-//! gets the same (at most 1.3 times one, says the goal), and another pass where it does not (at most 2.1 times).
+//! request by request, so that a noisy neighbour hits all of them. Then, what user rules add, and what a second destination
+//! costs: nothing where it gets the same (at most 1.3 times one, says the goal), and another pass where it does not (at most
+//! 2.1 times).
 
 mod engine;
 mod payload;
+mod secrets;
 
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
 use privet::config::{Config, Destination, To};
 use privet::filter::{Engine, Worker};
+use privet::otlp::Signal;
+use privet::policy::Policy;
 use privet::run::State;
 
 use payload::{Kind, Payload};
+use prost::Message;
+use secrets::RULES;
 
 /// The shipped binary's.
 #[global_allocator]
@@ -35,6 +44,7 @@ fn main() {
     benches();
     Criterion::default().configure_from_args().final_summary();
     ratios();
+    user_rules();
     destinations();
 }
 
@@ -89,6 +99,74 @@ fn ratios() {
             payloads[0].records as f64 / own
         );
     }
+}
+
+/// What 220 rules for secrets add to a request, on logs as they are and with a secret in every twentieth text (goal: a quarter of
+/// what prost takes).
+fn user_rules() {
+    let engines = [0, 10, RULES].map(|count| engine::of(with_rules(count)));
+    println!("\nuser rules, µs                 none       10      220    prost   220 add, of prost");
+    for kind in [Kind::Dense, Kind::Clean] {
+        let clean = checked(&engines[2], kind);
+        let hits = clean.iter().map(with_secrets).collect();
+        for (name, payloads) in [(kind.name().to_owned(), clean), (format!("{}, secrets", kind.name()), hits)] {
+            let mut workers = engines.each_ref().map(|_| Worker::default());
+            let mut took = [const { Vec::new() }; 4];
+            for round in 0..=ROUNDS {
+                for payload in &payloads {
+                    let mut measured = Vec::with_capacity(4);
+                    for (engine, worker) in engines.iter().zip(&mut workers) {
+                        measured.push(time(|| filter(engine, worker, payload)));
+                    }
+                    measured.push(time(|| prost(payload)));
+                    if round > 0 {
+                        took.iter_mut().zip(measured).for_each(|(took, measured)| took.push(measured));
+                    }
+                }
+            }
+            let [none, ten, all, prost] = took.map(median);
+            println!("{name:28} {none:7.1} {ten:8.1} {all:8.1} {prost:8.1} {:17.0} %", (all - none) / prost * 100.0);
+        }
+    }
+}
+
+/// The base policy, and so many rules for secrets.
+fn with_rules(count: usize) -> Policy {
+    let rules = (0..count).map(|rule| {
+        let (regex, group) = secrets::expression(rule);
+        let regex = regex.replace('\'', "''");
+        format!(
+            "  - {{name: r{rule}, pattern: {{regex: '{regex}', group: {group}}}, as: credential, action: redact}}\n"
+        )
+    });
+    let rules = if count > 0 { format!("rules:\n{}", rules.collect::<String>()) } else { String::new() };
+    let policy = format!("version: 1\nname: own\nextends: [base]\n{rules}");
+    Policy::parse(&[("bench.yaml", &policy)], jiff::civil::Date::MAX).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// The same request with a secret behind every twentieth text, which is proven to be found.
+fn with_secrets(payload: &Payload) -> Payload {
+    let mut request = ExportLogsServiceRequest::decode(payload.bytes.clone()).expect("a well-formed request");
+    let records = request.resource_logs.iter_mut().flat_map(|resource| &mut resource.scope_logs);
+    let records = records.flat_map(|scope| &mut scope.log_records);
+    let values = records
+        .flat_map(|record| record.body.iter_mut().chain(record.attributes.iter_mut().flat_map(|pair| &mut pair.value)));
+    let texts = values.filter_map(|value| match &mut value.value {
+        Some(any_value::Value::StringValue(text)) => Some(text),
+        _ => None,
+    });
+    let mut planted = 0;
+    for text in texts.step_by(20) {
+        *text = format!("{text} {}", secrets::secret(planted % RULES));
+        planted += 1;
+    }
+    let bytes: Bytes = request.encode_to_vec().into();
+    let filtered = engine::of(with_rules(RULES)).filter(&mut Worker::default(), Signal::Logs, bytes.clone());
+    let filtered = filtered.expect("a well-formed request");
+    assert_eq!(filtered.dropped, 0);
+    let left = secrets::TOKENS.iter().find(|token| memchr::memmem::find(&filtered.bytes, token.as_bytes()).is_some());
+    assert_eq!((planted > 90, left), (true, None), "of {planted} secrets");
+    Payload { bytes, identifiers: payload.identifiers.clone(), ..*payload }
 }
 
 /// A second destination with the same policy and recipient, and one with a policy of its own, beside a single one.

@@ -1,14 +1,17 @@
 //! What user rules cost on text that agents send: `cargo bench --bench rules`.
 //!
-//! Rules are secrets' shapes as rule sets have them: an inner word of some provider, then a token. The text is 2,700 strings of
-//! 94 KB, of which a tenth hold a rule's word and a twentieth a secret; the setup asserts that they are found. Beside them stand the
-//! packs that ship.
+//! The text is 2,700 strings of 94 KB, of which a tenth hold a rule's word and a twentieth a secret; the setup asserts that
+//! they are found. Beside them stand the packs that ship. What the rules add to whole requests: `cargo bench --bench filter`.
+
+mod secrets;
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use privet::detect::{PatternScratch, PatternSpec, Patterns, Span};
 use privet::policy::Policy;
+
+use secrets::{RULES, provider, secret};
 
 const STRINGS: usize = 2_700;
 
@@ -21,7 +24,7 @@ fn rules(criterion: &mut Criterion) {
     for (name, with_hits) in [("clean", false), ("hits", true)] {
         let (buf, ranges) = text(with_hits);
         group.throughput(Throughput::Bytes(buf.len() as u64));
-        for count in [10, 50, 220] {
+        for count in [10, 50, RULES] {
             let patterns = Patterns::build((0..count).map(spec).collect()).expect("valid rules");
             assert_eq!(patterns.cost_notes(), [], "a rule without literal");
             let (mut scratch, mut spans) = (PatternScratch::default(), Vec::new());
@@ -59,34 +62,14 @@ fn search(
     }
 }
 
-/// A word of six letters that stands for a provider.
-fn provider(rule: usize) -> String {
-    let syllables = ["ka", "zo", "fi", "tru", "mel", "qua", "vex", "ny"];
-    [rule % 8, rule / 8 % 8, rule / 64 + 3].map(|i| syllables[i % 8]).concat()
-}
-
 fn spec(rule: usize) -> PatternSpec {
-    let word = provider(rule);
-    let regex = match rule % 3 {
-        0 => format!(r"\b{word}_[0-9a-zA-Z]{{20}}\b"),
-        1 => format!(r#"(?i)[\w.-]{{0,50}}?{word}[ \t\w.-]{{0,20}}[=:]["' ]{{0,3}}([a-z0-9]{{32}})\b"#),
-        _ => format!(r"(?:{word}|x{word})-(?:live|test)-[0-9a-f]{{24}}"),
-    };
-    PatternSpec { index: rule as u16, regex, group: usize::from(rule % 3 == 1), ..PatternSpec::default() }
-}
-
-fn secret(rule: usize) -> String {
-    let word = provider(rule);
-    match rule % 3 {
-        0 => format!("{word}_{}", "a1B2c3D4e5F6g7H8i9J0"),
-        1 => format!("{word}_key = '{}'", "0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d"),
-        _ => format!("{word}-live-{}", "0123456789abcdef01234567"),
-    }
+    let (regex, group) = secrets::expression(rule);
+    PatternSpec { index: rule as u16, regex, group, ..PatternSpec::default() }
 }
 
 /// How many of the planted secrets are of the first `count` rules.
 fn planted(count: usize) -> usize {
-    (0..STRINGS).filter(|i| i % 20 == 7 && (i / 20) % 220 < count).count()
+    (0..STRINGS).filter(|i| i % 20 == 7 && (i / 20) % RULES < count).count()
 }
 
 /// Bodies of about 120 bytes and attribute values of a few, 35 on average, one after the other as on the wire.
@@ -118,8 +101,8 @@ fn text(with_hits: bool) -> (Vec<u8>, Vec<(usize, usize)>) {
             _ => VALUES[i * 7 % VALUES.len()].to_owned(),
         };
         let text = match i % 20 {
-            7 if with_hits => format!("{text} {}", secret(i / 20 % 220)),
-            3 if with_hits => format!("{text} about {} ", provider(i / 20 % 220)),
+            7 if with_hits => format!("{text} {}", secret(i / 20 % RULES)),
+            3 if with_hits => format!("{text} about {} ", provider(i / 20 % RULES)),
             _ => text,
         };
         buf.extend_from_slice(&[0x0a, text.len() as u8]);

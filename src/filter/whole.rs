@@ -130,10 +130,10 @@ impl<'a> Walk<'a> {
         let of = |entity| self.policy.treatment(whole.of(entity));
         let partial = whole.action < Action::Pseudonymise
             || matches!(of(Entity::Host).recipe, Recipe::Host { keep_public_suffix: true });
-        if self.policy.strictest(plan.text) <= if partial { Action::Keep } else { enough } {
+        let text_plan = self.policy.text_plan(plan.text);
+        if text_plan.strictest <= if partial { Action::Keep } else { enough } {
             return document;
         }
-        let text_plan = self.policy.text_plan(plan.text);
         self.w.found.spans.clear();
         let known = (!self.w.known.is_empty()).then_some(&self.w.known);
         let context = Context { wanted: text_plan.wanted, known, place: place_of(part, plan) };

@@ -108,7 +108,7 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
 
     let text_plans = Pool::new(MAX_TEXT_PLANS);
     let strictest = strictest_text(&acting, &treatments);
-    let strictest = TextPlanId(text_plans.intern(strictest).expect("the pool is empty"));
+    let strictest = intern_text(&text_plans, strictest, &treatments).expect("the pool is empty");
     let listed = permitted.iter().map(|permitted| KeyMatch::new(permitted.lists.iter().flatten().cloned()));
     let listed: Vec<KeyMatch> = listed.collect();
     let fields = Fields::new(acting.iter().chain(&keeping).map(|rule| &rule.keys).chain(&listed));
@@ -483,6 +483,14 @@ pub fn merge_text(plan: &mut TextPlan, rule: &TextPlan, treatments: &Pool<Treatm
         merge(mine, *theirs, treatments);
     }
     plan.email = hiding_its_host(plan.email, plan.host, treatments);
+}
+
+/// The number of a text plan; `None` if there is no room for another.
+pub fn intern_text(pool: &Pool<TextPlan>, mut plan: TextPlan, treatments: &Pool<Treatment>) -> Option<TextPlanId> {
+    let built_in = [plan.ip, plan.email, plan.host, plan.user, plan.credential];
+    let all = built_in.iter().chain(&plan.patterns).flatten();
+    plan.strictest = all.map(|id| treatments.get(id.0).action).max().unwrap_or_default();
+    pool.intern(plan).map(TextPlanId)
 }
 
 /// An e-mail address is found as a whole, the host in it no more. So what hides a host hides an address too, and where a part

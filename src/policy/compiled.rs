@@ -6,9 +6,10 @@ use crate::pseudonym::{KindId, Recipe};
 use super::field::FieldId;
 
 /// What is done to a field, a span of text or a record; later is stricter, and where rules meet the strictest wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Action {
+    #[default]
     Keep,
     Generalise,
     Mask,
@@ -121,6 +122,8 @@ pub struct TextPlan {
     pub credential: Option<TreatmentId>,
     /// By pattern index of the detector.
     pub patterns: Box<[Option<TreatmentId>]>,
+    /// The strictest action that it can come to: known once the plan is interned.
+    pub strictest: Action,
 }
 
 impl TextPlan {

@@ -9,7 +9,7 @@ use crate::detect::{Detector, Entity, Place};
 use crate::otlp::{Part, PartSet, Signal};
 use crate::pseudonym::Value;
 
-use super::compile::{merge_text, stricter};
+use super::compile::{intern_text, merge_text, stricter};
 use super::compiled::{Action, Active, Plan, RuleId, TextPlan, TextPlanId, Tls, Treatment, TreatmentId, Whole};
 use super::condition::{Attributes, Clause, Level};
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -274,7 +274,7 @@ impl Policy {
             let ids = WholeIds { ip: stay, email: stay, host: stay, other: stay, deep: true };
             whole = Some(whole.map_or(ids, |mine| mine.joined(ids, &self.treatments)));
         }
-        let text = self.text_plans.intern(text).map_or(self.strictest, TextPlanId);
+        let text = intern_text(&self.text_plans, text, &self.treatments).unwrap_or(self.strictest);
         let field = self.fields.of(part, folded.as_deref());
         let value = path.map_or(Place::Text, |key| Place::under(key.as_bytes()));
         Plan { whole: whole.map(|ids| self.whole(ids)), text, names_host, field, value }

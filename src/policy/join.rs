@@ -1,7 +1,7 @@
 //! Plans joined: what holds for a value that stands inside another.
 
-use super::compile::{merge_text, stricter};
-use super::compiled::{Action, Plan, TextPlanId, Treatment, TreatmentId, Whole};
+use super::compile::{intern_text, merge_text, stricter};
+use super::compiled::{Plan, Treatment, TreatmentId, Whole};
 use super::decide::Policy;
 
 impl Policy {
@@ -17,19 +17,11 @@ impl Policy {
         } else {
             let mut text = self.text_plan(inner.text).clone();
             merge_text(&mut text, self.text_plan(outer.text), &self.treatments);
-            self.text_plans.intern(text).map_or(self.strictest, TextPlanId)
+            intern_text(&self.text_plans, text, &self.treatments).unwrap_or(self.strictest)
         };
         // A key without a name says less than what it stands in.
         let field = if inner.field.is_named() { inner.field } else { outer.field };
         Plan { whole, text, names_host: inner.names_host, field, value: inner.value }
-    }
-
-    /// The strictest action that a text plan can come to.
-    pub fn strictest(&self, id: TextPlanId) -> Action {
-        let plan = self.text_plan(id);
-        let built_in = [plan.ip, plan.email, plan.host, plan.user, plan.credential];
-        let treatments = built_in.iter().chain(plan.patterns.iter()).flatten();
-        treatments.map(|id| self.treatment(*id).action).max().unwrap_or(Action::Keep)
     }
 
     fn join_whole(&self, outer: Whole, inner: Whole) -> Whole {
