@@ -1,5 +1,6 @@
-//! Many literals in one pass: four folded bytes of each, hashed into a table of marks that every four bytes of a text are
-//! looked up in.
+//! Many literals in one pass: three folded bytes of each, hashed into a table of marks that three bytes of a text are looked
+//! up in. Two such windows of each literal are marked, one place apart, and only every second place of a text is looked at:
+//! one of the two stands there.
 //!
 //! An Aho-Corasick DFA goes from state to state and so waits for memory at every byte, and string by string no lanes
 //! can hide it. Looking up hashed windows has no such chain: the processor works at many positions at once. What the marks
@@ -13,16 +14,17 @@ use super::neighbours::Neighbours;
 
 /// Hash values, as a power of two: a byte each, so that the marks stand in the first cache beside the text.
 const MARKS: u32 = 15;
-/// Those of a second hash, a bit each.
+/// Those of a second hash, of four bytes of a literal where it has them, a bit each.
 const SURE: u32 = 16;
-/// Positions that one step looks at, and bytes that it reads for them.
+/// Bytes of a window.
+const WINDOW: usize = 3;
+/// Places that one step looks at.
 const STEP: usize = 8;
-const READ: usize = STEP + WIDTH - 1;
 
 /// Finds literals. Empty, it finds none.
 #[derive(Debug, Default)]
 pub struct Windows {
-    /// Literals of four bytes and more, by a window of theirs.
+    /// Literals of four bytes and more.
     long: Table,
     /// Literals of two and three bytes, by their first two.
     short: Table,
@@ -62,6 +64,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What must stand in a text: the window and the byte behind it; if it is the literal's last, with the byte before it. Of
+    /// literals below [`WIDTH`] the window.
+    fn known(&self) -> u32 {
+        match self.bytes.len().checked_sub(WIDTH) {
+            Some(last) => fold(&self.bytes[usize::from(self.at).min(last)..][..WIDTH]),
+            None => self.window,
+        }
+    }
+
     /// Whether the literal stands at `start` of the text, between neighbours that fit.
     #[inline]
     fn stands_at(&self, text: &[u8], start: usize) -> bool {
@@ -127,21 +138,21 @@ fn around(buf: &[u8], at: usize) -> (u64, u64) {
 struct Table {
     /// By hash: 1 where a window has it.
     marks: Vec<u8>,
-    /// By another hash: a bit where a window has it. Most of what the marks let through by chance ends here.
+    /// By another hash: a bit where the bytes around a window have it. Most of what the marks let through by chance ends here.
     sure: Vec<u64>,
     /// Sorted by window.
     entries: Vec<Entry>,
     /// By entry.
     near: Vec<Near>,
     /// Open addressing: one more than the index of a window's first entry, 0 where nothing stands.
-    slots: Vec<u16>,
+    slots: Vec<u32>,
 }
 
 impl Windows {
     pub fn build(literals: Vec<Sought>) -> Windows {
         let (long, short): (Vec<_>, Vec<_>) =
             literals.into_iter().partition(|sought| sought.literal.bytes.len() >= WIDTH);
-        Windows { long: Table::build(long, WIDTH), short: Table::build(short, 2) }
+        Windows { long: Table::build::<WINDOW, 2>(long), short: Table::build::<2, 1>(short) }
     }
 
     /// Calls `hit` for every literal that stands in `buf[start..end]`, with its offset in the text, in the order of the
@@ -149,10 +160,10 @@ impl Windows {
     #[inline]
     pub fn scan(&self, buf: &[u8], start: usize, end: usize, hit: &mut dyn FnMut(&Entry, usize)) {
         if !self.long.entries.is_empty() && end - start >= WIDTH {
-            self.long.scan::<WIDTH>(buf, start, end, hit);
+            self.long.scan::<WINDOW, 2>(buf, start, end, hit);
         }
         if !self.short.entries.is_empty() && end - start >= 2 {
-            self.short.scan::<2>(buf, start, end, hit);
+            self.short.scan::<2, 1>(buf, start, end, hit);
         }
     }
 }
@@ -161,9 +172,10 @@ impl Windows {
 /// both sides.
 const FOLD: u64 = 0x2020_2020_2020_2020;
 
-#[inline]
-const fn hash(window: u32) -> usize {
-    (window.wrapping_mul(0x9e37_79b1) >> (32 - MARKS)) as usize
+/// Of a window's `W` bytes, whatever stands in the bits above them: the factor moves those out.
+#[inline(always)]
+const fn hash<const W: usize>(window: u32) -> usize {
+    (window.wrapping_mul(0x9e37_79b1 << (32 - 8 * W)) >> (32 - MARKS)) as usize
 }
 
 #[inline]
@@ -172,11 +184,11 @@ const fn sure(window: u32) -> usize {
 }
 
 impl Table {
-    fn build(literals: Vec<Sought>, width: usize) -> Table {
+    fn build<const W: usize, const S: usize>(literals: Vec<Sought>) -> Table {
         if literals.is_empty() {
             return Table::default();
         }
-        let mut entries = entries(literals, width);
+        let mut entries = entries(literals, W, S);
         entries.sort_by_key(|entry| entry.window);
         let mut table = Table {
             marks: vec![0; 1 << MARKS],
@@ -186,18 +198,18 @@ impl Table {
             entries,
         };
         for index in 0..table.entries.len() {
+            let sure = sure(table.entries[index].known());
+            table.sure[sure >> 6] |= 1 << (sure & 63);
             let window = table.entries[index].window;
             if index > 0 && table.entries[index - 1].window == window {
                 continue;
             }
-            table.marks[hash(window)] = 1;
-            let sure = sure(window);
-            table.sure[sure >> 6] |= 1 << (sure & 63);
+            table.marks[hash::<W>(window)] = 1;
             let mut slot = table.slot(window);
             while table.slots[slot] != 0 {
                 slot = (slot + 1) & (table.slots.len() - 1);
             }
-            table.slots[slot] = u16::try_from(index + 1).expect("fewer literals than 2^16, as patterns are bounded");
+            table.slots[slot] = u32::try_from(index + 1).expect("fewer literals than 2^32");
         }
         table
     }
@@ -209,35 +221,55 @@ impl Table {
         ((hash * self.slots.len() as u64) >> 32) as usize
     }
 
+    /// Looks at every `S`th place of a text for a window of `W` bytes.
     #[inline]
-    fn scan<const W: usize>(&self, buf: &[u8], start: usize, end: usize, hit: &mut dyn FnMut(&Entry, usize)) {
+    fn scan<const W: usize, const S: usize>(
+        &self,
+        buf: &[u8],
+        start: usize,
+        end: usize,
+        hit: &mut dyn FnMut(&Entry, usize),
+    ) {
         let marks: &Marks = self.marks[..].try_into().expect("built of this size");
         let last = end - W;
         let mut at = start;
         while at <= last {
-            // Two loads from the buffer itself: a block copied first would have to be waited for.
-            let (low, high) = match buf.get(at..at + READ) {
-                Some(block) => (word(block, 0), word(block, READ - 8)),
-                None => tail(&buf[at..]),
+            let words = match buf.get(at..at + read(W, S)) {
+                Some(block) => words::<W, S>(block),
+                None => tail::<W, S>(&buf[at..]),
             };
-            let hashes = hashes::<W>(low, high);
-            if hashes.iter().fold(0, |any, hash| any | marks[*hash]) != 0 {
-                let mut hits = (0..STEP).fold(0, |hits, place| hits | marks[hashes[place]] << place);
+            // Each mark where its hash was just made, so that it is seen to lie within the table.
+            let found: [u8; STEP] = std::array::from_fn(|place| marks[hash::<W>(window_of::<W, S>(&words, place))]);
+            if found.iter().fold(0, |any, mark| any | mark) != 0 {
+                let mut hits = (0..STEP).fold(0, |hits, place| hits | found[place] << place);
                 // Windows that reach beyond the text are none of it.
-                hits &= !0 >> (7 - (last - at).min(7));
+                hits &= !0 >> (STEP - 1 - ((last - at) / S).min(STEP - 1));
                 while hits != 0 {
                     let place = hits.trailing_zeros() as usize;
                     hits &= hits - 1;
-                    let from = at + place;
-                    let window = fold(&buf[from..from + W]);
-                    let sure = sure(window);
-                    if self.sure[sure >> 6] >> (sure & 63) & 1 != 0 {
-                        self.look_up(buf, start..end, from, window, hit);
+                    let from = at + place * S;
+                    if self.may_stand::<W>(buf, from) {
+                        self.look_up(buf, start..end, from, fold(&buf[from..from + W]), hit);
                     }
                 }
             }
-            at += STEP;
+            at += STEP * S;
         }
+    }
+
+    /// Whether a literal may have its window at `from` of the buffer, by [`Entry::known`].
+    #[inline]
+    fn may_stand<const W: usize>(&self, buf: &[u8], from: usize) -> bool {
+        let is_known = |from: usize, len: usize| {
+            buf.get(from..from + len).is_some_and(|bytes| {
+                let sure = sure(fold(bytes));
+                self.sure[sure >> 6] >> (sure & 63) & 1 != 0
+            })
+        };
+        if W < WINDOW {
+            return is_known(from, W);
+        }
+        is_known(from, WIDTH) || from > 0 && is_known(from - 1, WIDTH)
     }
 
     /// What the marks let through at `at` of the buffer.
@@ -245,7 +277,7 @@ impl Table {
     fn look_up(&self, buf: &[u8], text: Range<usize>, at: usize, window: u32, hit: &mut dyn FnMut(&Entry, usize)) {
         let mut slot = self.slot(window);
         let first = loop {
-            let Some(first) = usize::from(self.slots[slot]).checked_sub(1) else { return };
+            let Some(first) = (self.slots[slot] as usize).checked_sub(1) else { return };
             if self.entries[first].window == window {
                 break first;
             }
@@ -271,13 +303,34 @@ impl Table {
 
 type Marks = [u8; 1 << MARKS];
 
-/// The hashes of the eight windows that begin in `low`; `high` is the text eight bytes before their end.
+/// How many bytes a step reads.
+const fn read(width: usize, stride: usize) -> usize {
+    (STEP - 1) * stride + width
+}
+
+/// The bytes of a step, in words of which each holds the windows from its first byte to its fifth. Loaded from the buffer
+/// itself: a block copied first would have to be waited for.
 #[inline(always)]
-fn hashes<const W: usize>(low: u64, high: u64) -> [usize; STEP] {
-    std::array::from_fn(|place| {
-        let from = if place <= 4 { low >> (8 * place) } else { high >> (8 * (place + 8 - READ)) };
-        hash(from as u32 & (!0 >> (32 - 8 * W)))
-    })
+fn words<const W: usize, const S: usize>(block: &[u8]) -> [u64; 3] {
+    firsts(W, S).map(|first| word(block, first))
+}
+
+/// Where the words of a step begin.
+const fn firsts(width: usize, stride: usize) -> [usize; 3] {
+    let last = read(width, stride) - 8;
+    [0, if last < 6 { last } else { 6 }, last]
+}
+
+/// One window of a step, in the lowest bits.
+#[inline(always)]
+fn window_of<const W: usize, const S: usize>(words: &[u64; 3], place: usize) -> u32 {
+    let (from, [_, middle, last]) = (place * S, firsts(W, S));
+    let (word, first) = match from {
+        0..=4 => (words[0], 0),
+        _ if from >= last => (words[2], last),
+        _ => (words[1], middle),
+    };
+    (word >> (8 * (from - first))) as u32
 }
 
 /// Eight folded bytes of a block.
@@ -288,46 +341,48 @@ fn word(block: &[u8], from: usize) -> u64 {
 
 /// The same of the last bytes of a buffer.
 #[cold]
-fn tail(bytes: &[u8]) -> (u64, u64) {
-    let mut block = [0; READ];
+fn tail<const W: usize, const S: usize>(bytes: &[u8]) -> [u64; 3] {
+    let mut block = [0; read(WIDTH, 2)];
     block[..bytes.len()].copy_from_slice(bytes);
-    (word(&block, 0), word(&block, READ - 8))
+    words::<W, S>(&block[..read(W, S)])
 }
 
 fn fold(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |window, b| window << 8 | u32::from(b | 0x20))
 }
 
-/// Chooses a window of each literal: a rare one, and one that another has already, so that there are few.
-fn entries(mut literals: Vec<Sought>, width: usize) -> Vec<Entry> {
+/// Chooses windows of each literal, so many in a row: rare ones, and such as another has already, so that there are few.
+fn entries(mut literals: Vec<Sought>, width: usize, stride: usize) -> Vec<Entry> {
     // What a window more costs by chance hits, and an entry more where it stands.
     const ANOTHER: u32 = 8;
     const SHARED: u32 = 2;
     // Those with the least choice first.
     literals.sort_by_key(|sought| sought.literal.bytes.len());
     let mut used: HashMap<u32, u32> = HashMap::new();
-    let mut entries = Vec::with_capacity(literals.len());
+    let mut entries = Vec::with_capacity(literals.len() * stride);
     for Sought { literal, ahead, owners } in literals {
         let bytes = &literal.bytes;
         let window = |at: usize| fold(&bytes[at..at + width]);
         // The first places only, so that the place fits and a candidate is near.
-        let places = if width == WIDTH { (bytes.len() - width).min(24) } else { 0 };
-        let cost = |at: &usize| {
-            let common: u32 = bytes[*at..at + width].iter().map(|b| commonness(*b)).sum();
-            common + used.get(&window(*at)).map_or(ANOTHER, |entries| entries * SHARED)
+        let places = if width == WINDOW { (bytes.len() + 1 - width - stride).min(24) } else { 0 };
+        let cost = |at: usize| {
+            let common: u32 = bytes[at..at + width].iter().map(|b| commonness(*b)).sum();
+            common + used.get(&window(at)).map_or(ANOTHER, |entries| entries * SHARED)
         };
-        let at = (0..=places).min_by_key(cost).unwrap_or(0);
-        *used.entry(window(at)).or_default() += 1;
-        entries.push(Entry {
-            at: at as u8,
-            window: window(at),
-            before: literal.before,
-            behind: literal.behind,
-            rest_at: literal.rest_at,
-            ahead,
-            owners: owners.into(),
-            bytes: literal.bytes.into(),
-        });
+        let at = (0..=places).min_by_key(|at| (*at..at + stride).map(cost).sum::<u32>()).unwrap_or(0);
+        for at in at..at + stride {
+            *used.entry(window(at)).or_default() += 1;
+            entries.push(Entry {
+                at: at as u8,
+                window: window(at),
+                before: literal.before,
+                behind: literal.behind,
+                rest_at: literal.rest_at,
+                ahead,
+                owners: owners.clone().into(),
+                bytes: bytes.clone().into(),
+            });
+        }
     }
     entries
 }
