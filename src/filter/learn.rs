@@ -5,7 +5,8 @@ use memchr::{memchr, memrchr};
 
 use crate::detect::{Context, Entity, Wanted};
 use crate::otlp::Part;
-use crate::policy::Plan;
+use crate::policy::strictness::at_least;
+use crate::policy::{Plan, TreatmentId};
 
 use super::lookahead::Told;
 use super::shape;
@@ -17,8 +18,9 @@ use super::walk::Walk;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     Host,
-    /// An account or anything else: it must go wherever it stands in the record, be it a program's name or not.
-    Other,
+    /// An account or anything else, which is treated so: it must go wherever it stands in the record, be it a program's name or
+    /// not.
+    Other(TreatmentId),
 }
 
 /// Names found in the record at hand, one after the other.
@@ -28,6 +30,8 @@ pub(super) struct Learned {
     listening: bool,
     bytes: Vec<u8>,
     ends: Vec<(u32, Named)>,
+    /// They are looked for: this is the record's second walk.
+    recalls: bool,
     /// Keys stand elsewhere in the record than among its own attributes: in maps, span events, links.
     pub keys_elsewhere: bool,
 }
@@ -56,6 +60,19 @@ impl Learned {
     fn named(&self) -> impl Iterator<Item = (&[u8], Named)> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| *end));
         starts.zip(&self.ends).map(|(start, (end, named))| (&self.bytes[start as usize..*end as usize], *named))
+    }
+
+    /// What is done to a name where it was found, if it was a host's nowhere.
+    #[cold]
+    fn treatment(&self, name: &[u8]) -> Option<TreatmentId> {
+        let mut found = None;
+        for (_, named) in self.named().filter(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            match named {
+                Named::Host => return None,
+                Named::Other(treatment) => found = found.or(Some(treatment)),
+            }
+        }
+        found
     }
 
     /// Whether one of the names stands in `record` oftener than it was found. Looks at bare bytes: what stands around a
@@ -116,11 +133,24 @@ impl Walk<'_> {
         self.w.edits.roll_back(mark);
         self.w.counts.take_back();
         let remembers = std::mem::replace(&mut self.remembers, false);
+        self.w.learned.recalls = true;
         let walked = self.fields(message, content, end);
+        self.w.learned.recalls = false;
         self.remembers = remembers;
         self.w.known.forget(known);
         self.w.names = names;
         walked
+    }
+
+    /// What is done to a name of a host's shape in a text, where a text may say so of hosts: an account that a key of the record
+    /// names gets that key's token everywhere.
+    #[inline]
+    pub fn treatment_of_name(&self, name: &[u8], of_hosts: TreatmentId) -> TreatmentId {
+        if !self.w.learned.recalls {
+            return of_hosts;
+        }
+        let hides = |id: &TreatmentId| at_least(self.policy.treatment(*id), self.policy.treatment(of_hosts));
+        self.w.learned.treatment(name).filter(hides).unwrap_or(of_hosts)
     }
 
     /// Takes down the hosts that a value names which is replaced whole, and so not searched: were they not learned, a rule

@@ -7,14 +7,14 @@
 
 use crate::associative::{Seed, Table, same};
 use crate::detect::Pairs;
-use crate::policy::{FieldId, RuleId};
+use crate::policy::{FieldId, RuleId, TreatmentId};
 
 use super::learn::Named;
 
 /// Longer ones seldom come again. (Most user agents are shorter.)
 pub(super) const MAX: usize = 200;
 /// What was there and what it became have so many bytes together.
-const ROOM: usize = 232;
+const ROOM: usize = 231;
 const ENTRIES: usize = 16_384;
 
 /// 4 MiB once the first text came in.
@@ -68,8 +68,7 @@ pub(super) struct Token<'m> {
 impl Token<'_> {
     fn flags(&self) -> u8 {
         let merges = if self.merges { MERGES } else { 0 };
-        let host = if matches!(self.name, Some((_, Named::Host))) { HOST } else { 0 };
-        REPLACED | merges | host
+        REPLACED | merges | if matches!(self.name, Some((_, Named::Host))) { HOST } else { 0 }
     }
 }
 
@@ -83,6 +82,8 @@ pub(super) struct Seen {
     pairs: Pairs,
     rule: RuleId,
     field: FieldId,
+    /// Of a name that is no host's.
+    treatment: TreatmentId,
     became: u8,
     name: u8,
     flags: u8,
@@ -152,6 +153,10 @@ impl Memo {
                 pairs: Pairs::of(was),
                 rule: became.map_or(RuleId(0), |token| token.rule),
                 field: became.map_or(FieldId::RECORD, |token| token.field),
+                treatment: match became.and_then(|token| token.name) {
+                    Some((_, Named::Other(treatment))) => treatment,
+                    _ => TreatmentId(0),
+                },
                 became: token.len() as u8,
                 name: became.and_then(|token| token.name).map_or(NO_NAME, |(start, _)| start),
                 flags: became.map_or(0, |token| token.flags()),
@@ -180,6 +185,11 @@ impl Seen {
         (&self.bytes, from, from + usize::from(self.became))
     }
 
+    #[inline]
+    fn named(&self) -> Named {
+        if self.flags & HOST == 0 { Named::Other(self.treatment) } else { Named::Host }
+    }
+
     /// What replaced it; none if it stays as it is.
     #[inline]
     pub fn token(&self) -> Option<Token<'_>> {
@@ -191,8 +201,7 @@ impl Seen {
             bytes: &bytes[from..to],
             rule: self.rule,
             field: self.field,
-            name: (self.name != NO_NAME)
-                .then_some((self.name, if self.flags & HOST == 0 { Named::Other } else { Named::Host })),
+            name: (self.name != NO_NAME).then_some((self.name, self.named())),
             merges: self.flags & MERGES != 0,
         })
     }
@@ -215,7 +224,8 @@ mod tests {
         let (here, there) = (place(Part::RecordAttributes), place(Part::ResourceAttributes));
         let token =
             Token { bytes: b"ip_7_x", rule: RuleId(4), field: FieldId(9), name: Some((2, Named::Host)), merges: true };
-        for (was, became) in [(&b"10.0.0.1"[..], Some(token)), (b"GET", None), (b"", None)] {
+        let account = Token { name: Some((0, Named::Other(TreatmentId(7)))), ..token };
+        for (was, became) in [(&b"10.0.0.1"[..], Some(token)), (b"carol", Some(account)), (b"GET", None), (b"", None)] {
             let (asked, found) = memo.find(here.number(), was);
             assert!(found.is_none());
             memo.insert(asked, was, became);

@@ -574,6 +574,28 @@ fn names_of_programs_stand_for_no_host_elsewhere_in_the_record() {
 }
 
 #[test]
+fn an_account_that_a_key_names_has_that_token_in_the_whole_record() {
+    let attributes = vec![
+        pair("user.name", "carolus"),
+        pair("note", "carolus logged in"),
+        pair("doc", r#"{"text":"Carolus again"}"#),
+        pair("db.name", "carolus"),
+    ];
+    let out = one_record(&engine(""), resource(vec![]), LogRecord { attributes, ..Default::default() });
+    let values: Vec<_> = out.attributes.iter().map(|pair| string(pair.value.as_ref())).collect();
+    let token = values[0];
+    assert!(token.starts_with("user_"), "{token}");
+    assert_eq!((values[1], values[3]), (&*format!("{token} logged in"), token));
+    assert!(values[2].contains("user_") && !values[2].contains("arolus"), "{}", values[2]);
+
+    // What is a host's as well is a host's.
+    let attributes = vec![pair("user.name", "fw01x"), pair("host.name", "fw01x"), pair("note", "fw01x logged in")];
+    let out = one_record(&engine(""), resource(vec![]), LogRecord { attributes, ..Default::default() });
+    let [_, host, note] = &out.attributes[..] else { panic!("three attributes") };
+    assert_eq!(string(note.value.as_ref()), format!("{} logged in", string(host.value.as_ref())));
+}
+
+#[test]
 fn a_hyphen_in_place_of_a_value_says_nothing_but_is_hidden_where_nothing_may_show() {
     let engine = engine("rules:\n  - {name: pins, keys: pin, action: redact}\n");
     let attributes = vec![pair("source.address", "-"), pair("user.name", "-"), pair("pin", "-")];

@@ -1,6 +1,6 @@
 //! A text: decided whole by its key, or searched. What it becomes is written, for the caller to mend its length.
 
-use crate::detect::{Context, Place, Span};
+use crate::detect::{Context, Entity, Place, Span};
 use crate::otlp::Part;
 use crate::policy::{Action, Plan, RuleId, TextPlan, TreatmentId, strictness};
 use crate::wire::Edits;
@@ -192,6 +192,10 @@ impl Walk<'_> {
                 writing: span.writing,
                 address: span.address,
                 rest,
+            };
+            let treatment = match span.entity {
+                Entity::Host if !rest => self.treatment_of_name(piece.text, treatment),
+                _ => treatment,
             };
             match self.treat(&piece, treatment, identity)? {
                 Outcome::Removed => return Ok(Outcome::Removed),

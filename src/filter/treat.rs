@@ -80,7 +80,7 @@ impl Walk<'_> {
             return Ok(Outcome::Untouched);
         }
         if piece.entity == Entity::Host {
-            let named = if treatment.kind == KindId::HOST { Named::Host } else { Named::Other };
+            let named = if treatment.kind == KindId::HOST { Named::Host } else { Named::Other(id) };
             self.w.learned.note(piece.text, named);
             self.w.turned_out.name = Some(named);
         }
