@@ -1,5 +1,7 @@
 //! JSON inside a text: its keys decide as attributes' keys do, and what is replaced leaves valid JSON behind.
 
+use memchr::memchr;
+
 use crate::detect::embedded::{self, Kind, Leaf, Note};
 use crate::detect::{Context, Span, Wanted};
 use crate::otlp::Part;
@@ -35,7 +37,7 @@ struct Paths {
     ranges: Vec<(u32, u32)>,
 }
 
-/// Of longer paths the key alone is asked for.
+/// Of longer paths the end is asked for, from a key on.
 const MAX_PATH: usize = 200;
 
 impl Paths {
@@ -52,9 +54,13 @@ impl Paths {
     /// Takes down the path of a key that stands in what stands under another.
     fn push(&mut self, under: Option<Note>, key: &[u8]) {
         let start = self.bytes.len();
-        let above = under.map_or((0, 0), |note| self.ranges[note as usize]);
-        let (from, to) = (above.0 as usize, above.1 as usize);
-        if from < to && to - from + key.len() < MAX_PATH {
+        let (from, to) = under.map_or((0, 0), |note| self.ranges[note as usize]);
+        let (mut from, to) = (from as usize, to as usize);
+        let room = MAX_PATH.saturating_sub(key.len() + 1);
+        if to - from > room {
+            from = memchr(b'.', &self.bytes[to - room..to]).map_or(to, |dot| to - room + dot + 1);
+        }
+        if from < to {
             self.bytes.extend_from_within(from..to);
             self.bytes.push(b'.');
         }

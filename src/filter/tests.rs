@@ -534,7 +534,9 @@ fn a_host_behind_an_account_is_learned_though_its_value_is_replaced_whole() {
 
 #[test]
 fn a_key_of_two_words_decides_in_a_document_however_it_is_nested() {
+    let deep = format!(r#"{{"{}":{{"host":{{"name":"canyon"}}}}}}"#, "a".repeat(190));
     for document in [
+        deep.as_str(),
         r#"{"host":{"name":"canyon"},"level":"info"}"#,
         r#"{"event":{"host":{"name":"canyon"}}}"#,
         r#"{"hosts":[{"host":{"os":{"type":"linux"},"name":"canyon"}}]}"#,
