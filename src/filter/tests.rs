@@ -534,7 +534,7 @@ fn a_host_behind_an_account_is_learned_though_its_value_is_replaced_whole() {
 
 #[test]
 fn a_key_of_two_words_decides_in_a_document_however_it_is_nested() {
-    let deep = format!(r#"{{"{}":{{"host":{{"name":"canyon"}}}}}}"#, "a".repeat(190));
+    let deep = format!(r#"{{"{}":{{"host":{{"name":"canyon"}}}}}}"#, "a".repeat(195));
     for document in [
         deep.as_str(),
         r#"{"host":{"name":"canyon"},"level":"info"}"#,
