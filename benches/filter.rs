@@ -78,20 +78,9 @@ fn ratios() {
     for kind in Kind::ALL {
         let payloads = checked(&engine, kind);
         let mut worker = Worker::default();
-        let (mut own, mut theirs, mut copies) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..=ROUNDS {
-            for payload in &payloads {
-                let measured =
-                    [time(|| filter(&engine, &mut worker, payload)), time(|| prost(payload)), time(|| memcpy(payload))];
-                // The first round fills caches.
-                if round > 0 {
-                    own.push(measured[0]);
-                    theirs.push(measured[1]);
-                    copies.push(measured[2]);
-                }
-            }
-        }
-        let (own, theirs, copies) = (median(own), median(theirs), median(copies));
+        let [own, theirs, copies] = medians(&payloads, |payload| {
+            [time(|| filter(&engine, &mut worker, payload)), time(|| prost(payload)), time(|| memcpy(payload))]
+        });
         println!(
             "{:28} {own:8.1} {theirs:8.1} {copies:8.1} {:16.2} {:13.2}",
             kind.name(),
@@ -108,23 +97,13 @@ fn user_rules() {
     println!("\nuser rules, µs                 none       10      220    prost   220 add, of prost");
     for kind in [Kind::Dense, Kind::Clean] {
         let clean = checked(&engines[2], kind);
-        let hits = clean.iter().map(with_secrets).collect();
+        let hits = clean.iter().map(|payload| with_secrets(&engines[2], payload)).collect();
         for (name, payloads) in [(kind.name().to_owned(), clean), (format!("{}, secrets", kind.name()), hits)] {
             let mut workers = engines.each_ref().map(|_| Worker::default());
-            let mut took = [const { Vec::new() }; 4];
-            for round in 0..=ROUNDS {
-                for payload in &payloads {
-                    let mut measured = Vec::with_capacity(4);
-                    for (engine, worker) in engines.iter().zip(&mut workers) {
-                        measured.push(time(|| filter(engine, worker, payload)));
-                    }
-                    measured.push(time(|| prost(payload)));
-                    if round > 0 {
-                        took.iter_mut().zip(measured).for_each(|(took, measured)| took.push(measured));
-                    }
-                }
-            }
-            let [none, ten, all, prost] = took.map(median);
+            let [none, ten, all, prost] = medians(&payloads, |payload| {
+                let mut filtered = |rules: usize| time(|| filter(&engines[rules], &mut workers[rules], payload));
+                [filtered(0), filtered(1), filtered(2), time(|| prost(payload))]
+            });
             println!("{name:28} {none:7.1} {ten:8.1} {all:8.1} {prost:8.1} {:17.0} %", (all - none) / prost * 100.0);
         }
     }
@@ -145,7 +124,7 @@ fn with_rules(count: usize) -> Policy {
 }
 
 /// The same request with a secret behind every twentieth text, which is proven to be found.
-fn with_secrets(payload: &Payload) -> Payload {
+fn with_secrets(engine: &Engine, payload: &Payload) -> Payload {
     let mut request = ExportLogsServiceRequest::decode(payload.bytes.clone()).expect("a well-formed request");
     let records = request.resource_logs.iter_mut().flat_map(|resource| &mut resource.scope_logs);
     let records = records.flat_map(|scope| &mut scope.log_records);
@@ -161,8 +140,7 @@ fn with_secrets(payload: &Payload) -> Payload {
         planted += 1;
     }
     let bytes: Bytes = request.encode_to_vec().into();
-    let filtered = engine::of(with_rules(RULES)).filter(&mut Worker::default(), Signal::Logs, bytes.clone());
-    let filtered = filtered.expect("a well-formed request");
+    let filtered = engine.filter(&mut Worker::default(), Signal::Logs, bytes.clone()).expect("a well-formed request");
     assert_eq!(filtered.dropped, 0);
     let left = secrets::TOKENS.iter().find(|token| memchr::memmem::find(&filtered.bytes, token.as_bytes()).is_some());
     assert_eq!((planted > 90, left), (true, None), "of {planted} secrets");
@@ -197,22 +175,15 @@ fn destinations() {
     println!("\ntwo destinations, µs            one     same    other   same / one   other / one");
     for kind in Kind::ALL {
         let payloads = checked(&loaded[0].passes[0].engine, kind);
-        let mut took = [const { Vec::new() }; 3];
-        for round in 0..=ROUNDS {
-            for payload in &payloads {
-                for (case, workers) in workers.iter_mut().enumerate() {
-                    let measured = time(|| {
-                        for (pass, worker) in loaded[case].passes.iter().zip(workers) {
-                            filter(&pass.engine, worker, payload);
-                        }
-                    });
-                    if round > 0 {
-                        took[case].push(measured);
+        let [one, same, other] = medians(&payloads, |payload| {
+            std::array::from_fn(|case| {
+                time(|| {
+                    for (pass, worker) in loaded[case].passes.iter().zip(&mut workers[case]) {
+                        filter(&pass.engine, worker, payload);
                     }
-                }
-            }
-        }
-        let [one, same, other] = took.map(median);
+                })
+            })
+        });
         println!("{:28} {one:7.1} {same:8.1} {other:8.1} {:12.2} {:13.2}", kind.name(), same / one, other / one);
     }
 }
@@ -234,6 +205,21 @@ fn prost(payload: &Payload) {
 
 fn memcpy(payload: &Payload) {
     black_box(black_box(&payload.bytes).to_vec());
+}
+
+/// What takes turns, request by request: the median of each.
+fn medians<const N: usize>(payloads: &[Payload], mut measure: impl FnMut(&Payload) -> [f64; N]) -> [f64; N] {
+    let mut took = [const { Vec::new() }; N];
+    for round in 0..=ROUNDS {
+        for payload in payloads {
+            let measured = measure(payload);
+            // The first round fills caches.
+            if round > 0 {
+                took.iter_mut().zip(measured).for_each(|(took, measured)| took.push(measured));
+            }
+        }
+    }
+    took.map(median)
 }
 
 fn time(work: impl FnOnce()) -> f64 {
