@@ -90,28 +90,9 @@ impl Text<'_> {
 
 /// Whether a key ends with a word that names a host or a URL, and little else.
 pub fn ends_as_host(key: &[u8]) -> bool {
-    const KEYS: [&[u8]; 17] = [
-        b"host",
-        b"hostname",
-        b"server",
-        b"servername",
-        b"domain",
-        b"sni",
-        b"fqdn",
-        b"url",
-        b"uri",
-        b"addr",
-        b"address",
-        b"vhost",
-        b"authority",
-        b"referer",
-        b"referrer",
-        b"rhost",
-        b"upstream",
-    ];
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let word = key.iter().rposition(|byte| !is_word(byte)).map_or(key, |at| &key[at + 1..]);
-    ends_with_one_of(word, &KEYS)
+    ends_with_one_of(word, &WORDS[..KEYS])
 }
 
 fn ends_with_one_of(word: &[u8], ends: &[&[u8]]) -> bool {
@@ -127,11 +108,15 @@ const fn joins(byte: u8) -> bool {
     matches!(byte, b'=' | b':' | b'"' | b'\'' | b' ' | b'\\' | b'[' | b'(' | b'<' | b'\t')
 }
 
+/// So many of [`WORDS`] say of a key's value that it is a host or a URL.
+const KEYS: usize = 17;
+
 /// What leads to an address or a host.
 const WORDS: [&[u8]; 27] = [
     b"host",
     b"hostname",
     b"server",
+    b"servername",
     b"domain",
     b"sni",
     b"fqdn",
@@ -139,8 +124,14 @@ const WORDS: [&[u8]; 27] = [
     b"uri",
     b"addr",
     b"address",
-    b"site",
     b"vhost",
+    b"authority",
+    b"referer",
+    b"referrer",
+    b"rhost",
+    b"upstream",
+    // In a text only.
+    b"site",
     b"dns",
     b"query",
     b"dst",
@@ -148,14 +139,8 @@ const WORDS: [&[u8]; 27] = [
     b"ip",
     b"peer",
     b"node",
-    b"upstream",
-    b"authority",
-    b"referer",
-    b"referrer",
     b"origin",
-    b"servername",
     b"endpoint",
-    b"rhost",
 ];
 
 /// Whether a word may end with one of [`WORDS`]: by its last two letters.

@@ -34,15 +34,21 @@ pub(super) struct Shape {
     pub text: (usize, usize),
 }
 
+/// Where the key ends that a pair begins with, of the usual length.
+#[inline(always)]
+fn key_end(pair: &[u8]) -> Option<usize> {
+    match pair {
+        [0x0a, len @ 0..0x80, _, _, _, _, ..] => Some(2 + usize::from(*len)),
+        _ => None,
+    }
+}
+
 /// The shape that nearly every attribute has: one key, one text value, all lengths in agreement. Proves by itself that there
 /// is one key, one value and one field in it.
 #[inline]
 pub(super) fn usual_shape(buf: &[u8], content: usize, end: usize) -> Option<Shape> {
     let pair = &buf[content..end];
-    if pair.len() < 6 || pair[0] != 0x0a || pair[1] >= 0x80 {
-        return None;
-    }
-    let key_end = 2 + usize::from(pair[1]);
+    let key_end = key_end(pair)?;
     let header = pair.get(key_end..key_end + 4)?;
     let rest = pair.len() - key_end;
     if header[0] != 0x12 {
@@ -72,10 +78,7 @@ pub(super) fn long_shape(buf: &[u8], key_end: usize, end: usize) -> Option<Shape
 #[inline]
 pub(super) fn scalar_shape(buf: &[u8], content: usize, end: usize) -> Option<usize> {
     let pair = &buf[content..end];
-    if pair.len() < 6 || pair[0] != 0x0a || pair[1] >= 0x80 {
-        return None;
-    }
-    let key_end = 2 + usize::from(pair[1]);
+    let key_end = key_end(pair)?;
     let [0x12, len, tag, number @ ..] = pair.get(key_end..)? else { return None };
     let whole = match tag {
         // bool_value, int_value

@@ -7,14 +7,14 @@
 
 use crate::associative::{Seed, Table, same};
 use crate::detect::Pairs;
-use crate::policy::{FieldId, RuleId, TreatmentId};
+use crate::policy::{FieldId, RuleId};
 
 use super::learn::Named;
 
 /// Longer ones seldom come again. (Most user agents are shorter.)
 pub(super) const MAX: usize = 200;
 /// What was there and what it became have so many bytes together.
-const ROOM: usize = 231;
+const ROOM: usize = 228;
 const ENTRIES: usize = 16_384;
 
 /// 4 MiB once the first text came in.
@@ -65,13 +65,6 @@ pub(super) struct Token<'m> {
     pub merges: bool,
 }
 
-impl Token<'_> {
-    fn flags(&self) -> u8 {
-        let merges = if self.merges { MERGES } else { 0 };
-        REPLACED | merges | if matches!(self.name, Some((_, Named::Host))) { HOST } else { 0 }
-    }
-}
-
 /// Something that was seen before. Four cache lines, of which a look-up that finds nothing touches one, and most others two:
 /// what is compared comes first.
 #[derive(Clone, Copy)]
@@ -82,19 +75,14 @@ pub(super) struct Seen {
     pairs: Pairs,
     rule: RuleId,
     field: FieldId,
-    /// Of a name that is no host's.
-    treatment: TreatmentId,
+    name: Option<(u8, Named)>,
     became: u8,
-    name: u8,
     flags: u8,
     bytes: [u8; ROOM],
 }
 
 const REPLACED: u8 = 1;
 const MERGES: u8 = 2;
-/// The name is a host's.
-const HOST: u8 = 4;
-const NO_NAME: u8 = u8::MAX;
 
 /// Something that was looked for, to be entered if it was not there.
 #[derive(Clone, Copy, Debug)]
@@ -153,13 +141,9 @@ impl Memo {
                 pairs: Pairs::of(was),
                 rule: became.map_or(RuleId(0), |token| token.rule),
                 field: became.map_or(FieldId::RECORD, |token| token.field),
-                treatment: match became.and_then(|token| token.name) {
-                    Some((_, Named::Other(treatment))) => treatment,
-                    _ => TreatmentId(0),
-                },
+                name: became.and_then(|token| token.name),
                 became: token.len() as u8,
-                name: became.and_then(|token| token.name).map_or(NO_NAME, |(start, _)| start),
-                flags: became.map_or(0, |token| token.flags()),
+                flags: became.map_or(0, |token| REPLACED | if token.merges { MERGES } else { 0 }),
                 bytes,
             },
         );
@@ -185,11 +169,6 @@ impl Seen {
         (&self.bytes, from, from + usize::from(self.became))
     }
 
-    #[inline]
-    fn named(&self) -> Named {
-        if self.flags & HOST == 0 { Named::Other(self.treatment) } else { Named::Host }
-    }
-
     /// What replaced it; none if it stays as it is.
     #[inline]
     pub fn token(&self) -> Option<Token<'_>> {
@@ -201,7 +180,7 @@ impl Seen {
             bytes: &bytes[from..to],
             rule: self.rule,
             field: self.field,
-            name: (self.name != NO_NAME).then_some((self.name, self.named())),
+            name: self.name,
             merges: self.flags & MERGES != 0,
         })
     }
@@ -212,7 +191,7 @@ mod tests {
     use super::*;
     use crate::filter::keys::{Keys, Place};
     use crate::otlp::{Part, Signal};
-    use crate::policy::Active;
+    use crate::policy::{Active, TreatmentId};
 
     fn place(part: Part) -> Place {
         Keys::default().place(Signal::Logs, Active::default()).of(part)

@@ -1,7 +1,7 @@
 //! Values in every shape that an `AnyValue` can have: under an attribute's key, in a list or map, or by itself as a log
 //! record's body.
 
-use crate::otlp::schema;
+use crate::otlp::schema::{self, Message};
 use crate::otlp::{Part, Signal};
 use crate::policy::{Action, Plan};
 use crate::wire::read::{self, Field};
@@ -137,21 +137,13 @@ impl Walk<'_> {
     }
 
     fn list(&mut self, under: Under, field: &Field) -> Result<Outcome, Stop> {
-        self.inside(field.prefix, field.value, field.end, |walk| {
-            for element in read::fields(walk.buf, field.value, field.end) {
-                let element = element?;
-                if element.tag.number != 1 {
-                    walk.unknown(&schema::ARRAY_VALUE, element.tag.number, element.start, element.end);
-                    continue;
-                }
-                expect_message(&element)?;
-                let (mark, depth) = (walk.w.edits.mark(), walk.depth);
-                if walk.value(under, element.prefix, element.value, element.end)? == Outcome::Removed {
-                    walk.w.edits.roll_back(mark);
-                    walk.depth = depth;
-                    walk.w.identity.add(under.identity);
-                    walk.w.edits.delete(walk.buf, element.start, element.end);
-                }
+        self.elements(&schema::ARRAY_VALUE, field, |walk, element| {
+            let (mark, depth) = (walk.w.edits.mark(), walk.depth);
+            if walk.value(under, element.prefix, element.value, element.end)? == Outcome::Removed {
+                walk.w.edits.roll_back(mark);
+                walk.depth = depth;
+                walk.w.identity.add(under.identity);
+                walk.w.edits.delete(walk.buf, element.start, element.end);
             }
             Ok(())
         })?;
@@ -165,19 +157,28 @@ impl Walk<'_> {
         if removes {
             return Ok(Outcome::Removed);
         }
+        self.elements(&schema::KEY_VALUE_LIST, field, |walk, element| walk.entry(under, element))?;
+        Ok(Outcome::Untouched)
+    }
+
+    /// What a list or map holds: the messages in its one repeated field.
+    fn elements(
+        &mut self,
+        message: &'static Message,
+        field: &Field,
+        mut each: impl FnMut(&mut Self, &Field) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         self.inside(field.prefix, field.value, field.end, |walk| {
             for element in read::fields(walk.buf, field.value, field.end) {
                 let element = element?;
-                if element.tag.number != 1 {
-                    walk.unknown(&schema::KEY_VALUE_LIST, element.tag.number, element.start, element.end);
-                    continue;
+                match (element.tag.number, element.tag.wire_type) {
+                    (1, 2) => each(walk, &element)?,
+                    (1, _) => return Err(Fault::WrongWireType.into()),
+                    (number, _) => walk.unknown(message, number, element.start, element.end),
                 }
-                expect_message(&element)?;
-                walk.entry(under, &element)?;
             }
             Ok(())
-        })?;
-        Ok(Outcome::Untouched)
+        })
     }
 
     /// An entry of a value's map.
@@ -218,8 +219,4 @@ impl Walk<'_> {
         let plan = self.policy.plan(self.signal, under.part, Some(path), self.active);
         Ok(self.w.keys.insert(place, path.as_bytes(), plan, searched))
     }
-}
-
-fn expect_message(field: &Field) -> Result<(), Stop> {
-    if field.tag.wire_type == 2 { Ok(()) } else { Err(Fault::WrongWireType.into()) }
 }

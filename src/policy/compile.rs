@@ -112,7 +112,7 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
     let listed = permitted.iter().map(|permitted| KeyMatch::new(permitted.lists.iter().flatten().cloned()));
     let listed: Vec<KeyMatch> = listed.collect();
     let fields = Fields::new(acting.iter().chain(&keeping).map(|rule| &rule.keys).chain(&listed));
-    let keep_of_files = keep_lists(documents);
+    let (keep, keep_of_files) = keep_lists(documents);
     Ok(Policy {
         name: documents.first().map_or(String::new(), |document| document.name.clone()),
         digest: String::new(),
@@ -131,7 +131,7 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
         text_plans,
         strictest,
         fields,
-        keep: different(&keep_of_files),
+        keep,
         keep_of_files,
         value_exceptions: value_exceptions(&exceptions, &rules),
         exceptions: exceptions.iter().map(|exception| info(exception, &rules)).collect(),
@@ -147,21 +147,18 @@ pub fn compile(documents: &[Document], lines: Lines<'_>, today: Date) -> Result<
     })
 }
 
-/// The keep list of each file.
-fn keep_lists(documents: &[Document]) -> Vec<Vec<Kept>> {
-    let list = |document: &Document| document.keep.iter().flatten().map(|kept| kept.value.clone()).collect();
-    documents.iter().map(list).collect()
-}
-
-/// Lists of which none is there twice.
-fn different(lists: &[Vec<Kept>]) -> Vec<Vec<Kept>> {
-    let mut different: Vec<Vec<Kept>> = Vec::new();
-    for list in lists {
-        if !different.contains(list) {
-            different.push(list.clone());
-        }
-    }
-    different
+/// The keep lists of all files, equal ones once, and which of them each file has.
+fn keep_lists(documents: &[Document]) -> (Vec<Vec<Kept>>, Vec<usize>) {
+    let mut lists: Vec<Vec<Kept>> = Vec::new();
+    let of_files = documents.iter().map(|document| {
+        let list: Vec<Kept> = document.keep.iter().flatten().map(|kept| kept.value.clone()).collect();
+        lists.iter().position(|known| *known == list).unwrap_or_else(|| {
+            lists.push(list);
+            lists.len() - 1
+        })
+    });
+    let of_files = of_files.collect();
+    (lists, of_files)
 }
 
 fn own_kinds(documents: &[Document], rules: &[&Rule]) -> Vec<String> {

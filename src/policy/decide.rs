@@ -42,8 +42,8 @@ pub struct Policy {
     pub(super) fields: Fields,
     /// The files' lists, equal ones once; a value is kept if it is on all of them.
     pub(super) keep: Vec<Vec<Kept>>,
-    /// By file.
-    pub(super) keep_of_files: Vec<Vec<Kept>>,
+    /// Which of them a file has.
+    pub(super) keep_of_files: Vec<usize>,
     pub(super) value_exceptions: Vec<ValueException>,
     pub(super) exceptions: Vec<ExceptionInfo>,
     pub(super) permitted: Option<Permitted>,

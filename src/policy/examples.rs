@@ -42,7 +42,7 @@ impl Policy {
         let mut found = Found::default();
         let context = Context { wanted: rule.text.wanted, ..Context::default() };
         let _ = self.detector().find(text.as_bytes(), 0, text.len(), &context, &mut found);
-        let own: &[Kept] = if example.hit { &[] } else { &self.keep_of_files[example.given.file] };
+        let own: &[Kept] = if example.hit { &[] } else { &self.keep[self.keep_of_files[example.given.file]] };
         found.spans.iter().any(|span| {
             let value = value_of(span, text.as_bytes());
             let left = || self.keeps(span.entity, value) || own.iter().any(|kept| kept.covers(span.entity, value));

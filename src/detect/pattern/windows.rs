@@ -342,7 +342,7 @@ fn word(block: &[u8], from: usize) -> u64 {
 /// The same of the last bytes of a buffer.
 #[cold]
 fn tail<const W: usize, const S: usize>(bytes: &[u8]) -> [u64; 3] {
-    let mut block = [0; read(WIDTH, 2)];
+    let mut block = [0; read(WINDOW, 2)];
     block[..bytes.len()].copy_from_slice(bytes);
     words::<W, S>(&block[..read(W, S)])
 }
